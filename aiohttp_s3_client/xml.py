@@ -1,0 +1,109 @@
+"""S3's XML documents, read into values.
+
+Nothing here expands an entity: a document with a document type is refused before it is parsed, since S3 sends none.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
+from xml.etree import ElementTree as ET
+
+from aiohttp_s3_client.errors import InvalidResponseError
+from aiohttp_s3_client.models import ErrorDocument, ObjectMeta, ObjectsPage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from xml.etree.ElementTree import Element
+
+__all__ = ("parse_error", "parse_objects_page")
+
+
+def parse_error(document: bytes) -> ErrorDocument | None:
+    """Read an ``<Error>`` document; None when it is something else: empty, HTML, cut off, or a result.
+
+    An error's body is often not XML (a proxy's page, an empty throttle), so this never raises.
+    """
+    try:
+        root, namespace = _parse(document)
+    except InvalidResponseError:
+        return None
+    if root.tag != f"{namespace}Error":
+        return None
+    text = {child.tag.removeprefix(namespace): child.text or "" for child in root}
+    return ErrorDocument(
+        code=text.get("Code", ""),
+        message=text.get("Message", ""),
+        resource=text.get("Resource") or text.get("Key") or text.get("BucketName", ""),
+        request_id=text.get("RequestId", ""),
+        host_id=text.get("HostId", ""),
+        region=text.get("Region", ""),
+    )
+
+
+def parse_objects_page(document: bytes) -> ObjectsPage:
+    """Read one ``ListBucketResult`` of ``ListObjectsV2``; elements may be absent, and unknown ones are passed over.
+
+    Keys and prefixes are decoded when the store says that it encoded them (``encoding-type=url``).
+
+    Raises:
+        InvalidResponseError: the document is not well-formed, is no listing, or lists an object without a key.
+
+    """
+    root, namespace = _parse(document)
+    if root.tag != f"{namespace}ListBucketResult":
+        raise InvalidResponseError(f"a listing was asked for, and the answer is <{root.tag.removeprefix(namespace)}>")
+    decode = unquote_plus if root.findtext(f"{namespace}EncodingType") == "url" else str
+    try:
+        objects = [_object_meta(element, namespace, decode) for element in root.iterfind(f"{namespace}Contents")]
+    except (KeyError, ValueError) as error:
+        raise InvalidResponseError(f"a listing holds an object that cannot be read: {error}") from error
+    return ObjectsPage(
+        objects=objects,
+        common_prefixes=[
+            decode(prefix.text or "") for prefix in root.iterfind(f"{namespace}CommonPrefixes/{namespace}Prefix")
+        ],
+        is_truncated=root.findtext(f"{namespace}IsTruncated") == "true",
+        next_continuation_token=root.findtext(f"{namespace}NextContinuationToken") or None,
+    )
+
+
+def _parse(document: bytes) -> tuple[Element, str]:
+    """Give a document's root and the prefix ``{namespace}`` that its tags carry (empty without a namespace)."""
+    try:
+        text = document.decode()
+        if "<!DOCTYPE" in text:
+            raise InvalidResponseError(
+                "an answer with a document type is refused: S3 sends none, and it can hold an attack"
+            )
+        root = ET.fromstring(text.lstrip())  # noqa: S314 - it holds no entity, see above
+    except (UnicodeDecodeError, ET.ParseError) as error:
+        raise InvalidResponseError(f"an answer is not well-formed XML: {error}") from error
+    return root, root.tag[: root.tag.rfind("}") + 1]
+
+
+def _object_meta(element: Element, namespace: str, decode: Callable[[str], str]) -> ObjectMeta:
+    text = {child.tag: child.text for child in element}
+    size = text.get(f"{namespace}Size")
+    owner = element.find(f"{namespace}Owner")
+    return ObjectMeta(
+        key=decode(text[f"{namespace}Key"] or ""),
+        size=int(size) if size else None,
+        etag=text.get(f"{namespace}ETag"),
+        last_modified=_moment(text.get(f"{namespace}LastModified")),
+        storage_class=text.get(f"{namespace}StorageClass"),
+        owner_id=None if owner is None else owner.findtext(f"{namespace}ID"),
+        checksum_algorithms=tuple(
+            algorithm.text or "" for algorithm in element.iterfind(f"{namespace}ChecksumAlgorithm")
+        ),
+        checksum_type=text.get(f"{namespace}ChecksumType"),
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Read a time as S3 writes it (ISO 8601); one without a zone is UTC."""
+    if not text:
+        return None
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
