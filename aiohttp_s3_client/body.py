@@ -1,0 +1,316 @@
+"""What a request sends: how long it is, what it hashes to, and whether it can be sent again."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import os
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple, Never, Protocol, TypeAlias, runtime_checkable
+
+from aiohttp import Payload
+
+from aiohttp_s3_client.errors import BodyLengthError
+from aiohttp_s3_client.sigv4 import EMPTY_PAYLOAD_HASH, UNSIGNED_PAYLOAD
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractStreamWriter
+
+__all__ = ("EMPTY_BODY", "GATHER_LIMIT", "Body", "BytesBody", "Data", "StreamBody", "StreamPayload", "body_of")
+
+# A body of unknown length is held in memory up to here: as much as one part of a multipart upload.
+GATHER_LIMIT: Final = 8 * 1024 * 1024
+# The pieces in which a file is read, and a large body in memory is handed to the socket.
+_CHUNK_SIZE: Final = 1024 * 1024
+# Hashing more than this would hold the event loop; such a body goes unsigned unless the caller gives its hash.
+_HASHED_INLINE: Final = 64 * 1024
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+_IN_MEMORY: Final = (bytes, str, bytearray, memoryview)
+
+
+@runtime_checkable
+class BinaryFile(Protocol):
+    """A synchronous file object, opened in binary mode."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read at most ``size`` bytes; fewer are no sign of the end, none are."""
+        ...
+
+
+Chunks: TypeAlias = AsyncIterable[Buffer] | Iterable[Buffer]
+Data: TypeAlias = str | Buffer | BinaryFile | Chunks | Callable[[], Chunks]
+
+
+class Body(Protocol):
+    """What the transport asks of a body."""
+
+    @property
+    def payload_hash(self) -> str:
+        """The hex SHA-256 of the bytes, or ``UNSIGNED-PAYLOAD``."""
+        ...
+
+    @property
+    def replayable(self) -> bool:
+        """Whether it can be opened more than once."""
+        ...
+
+    async def prepare(self) -> Body:
+        """Find out what must be known before sending: the length, or that there is a file at all."""
+        ...
+
+    def open(self) -> Buffer | StreamPayload | None:
+        """Give the bytes for one attempt, in the form that aiohttp sends."""
+        ...
+
+
+# A small object is as quickly put as its few values are made: a tuple, and no more checks than needed.
+class BytesBody(NamedTuple):
+    """A body that is in memory; ``data`` counts in bytes."""
+
+    data: Buffer | None
+    payload_hash: str
+
+    @property
+    def replayable(self) -> bool:
+        """Bytes stay."""
+        return True
+
+    @classmethod
+    def of(cls, data: Buffer) -> BytesBody:
+        """Take bytes, hashing them where that is quick."""
+        if len(data) > _HASHED_INLINE:
+            return cls(data, UNSIGNED_PAYLOAD)
+        return cls(data, hashlib.sha256(data).hexdigest())
+
+    async def prepare(self) -> BytesBody:
+        """Nothing is to be found out."""
+        return self
+
+    def open(self) -> Buffer | StreamPayload | None:
+        """Give the bytes; many of them in pieces, so that the socket's buffer does not take a copy of all."""
+        if self.data is None or len(self.data) <= _CHUNK_SIZE:
+            return self.data
+        return StreamPayload(_slices(memoryview(self.data)), len(self.data))
+
+
+EMPTY_BODY: Final = BytesBody(None, EMPTY_PAYLOAD_HASH)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamBody:
+    """A body that comes in chunks, of ``length`` bytes in all; None is not known."""
+
+    chunks: Callable[[], AsyncGenerator[Buffer, None]]
+    length: int | None
+    replayable: bool
+    payload_hash: str = UNSIGNED_PAYLOAD
+
+    async def prepare(self) -> Body:
+        """Gather a body of unknown length.
+
+        Raises:
+            BodyLengthError: it is longer than ``GATHER_LIMIT`` bytes.
+
+        """
+        if self.length is not None:
+            return self
+        gathered = bytearray()
+        async with aclosing(self.chunks()) as chunks:
+            async for chunk in chunks:
+                if _size(chunk) + len(gathered) > GATHER_LIMIT:
+                    raise BodyLengthError(
+                        f"the body's length is unknown, and it goes on after {GATHER_LIMIT} bytes: "
+                        "say its length (data_length=), since nothing is sent that the store could not check"
+                    )
+                gathered += chunk
+        return BytesBody.of(gathered)
+
+    def open(self) -> StreamPayload:
+        """Give a fresh stream; of a body that is not replayable there is only one."""
+        if self.length is None:
+            raise RuntimeError("a body of unknown length is gathered before it is opened")
+        return StreamPayload(self.chunks(), self.length)
+
+
+@dataclass(frozen=True, slots=True)
+class FileBody:
+    """The file at ``path``, opened afresh for every attempt."""
+
+    path: str | os.PathLike[str]
+    payload_hash: str = UNSIGNED_PAYLOAD
+    replayable: bool = True
+
+    async def prepare(self) -> StreamBody:
+        """Find the file's length in bytes; a missing file raises its ``OSError``."""
+        size = (await asyncio.to_thread(os.stat, self.path)).st_size
+        return StreamBody(partial(_path_chunks, self.path), size, replayable=True, payload_hash=self.payload_hash)
+
+    def open(self) -> Never:
+        """Refuse: ``prepare`` gives the body that is opened."""
+        raise RuntimeError("a file's length is found before it is opened")
+
+
+class StreamPayload(Payload):
+    """One attempt's way through a stream: exactly ``length`` bytes reach the socket, or the request fails.
+
+    The last chunk is held back until the stream has ended, so a stream that is too long never makes a whole request.
+    ``failure`` is what the stream itself raised, ``started`` whether anything was taken from it.
+    """
+
+    def __init__(self, chunks: AsyncGenerator[Buffer, None], length: int) -> None:
+        """Take the chunks and their total length in bytes."""
+        super().__init__(chunks)
+        self._chunks = chunks
+        self._length = length
+        self.started = False
+        self.failure: Exception | None = None
+
+    @property
+    def size(self) -> int:
+        """The length in bytes: what ``Content-Length`` says."""
+        return self._length
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Send all chunks."""
+        await self.write_with_length(writer, None)
+
+    async def write_with_length(
+        self,
+        writer: AbstractStreamWriter,
+        content_length: int | None,  # noqa: ARG002 - always the length that `size` gave
+    ) -> None:
+        """Send all chunks, and close their source, however that ends."""
+        self.started = True
+        async with aclosing(self._exactly()) as chunks:
+            async for chunk in chunks:
+                await writer.write(chunk)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Refuse: a stream cannot be shown as text."""
+        raise TypeError(f"a stream cannot be decoded ({encoding}, {errors})")
+
+    async def _exactly(self) -> AsyncGenerator[Buffer, None]:
+        """Give the chunks, one behind, and fail unless they have the declared length."""
+        remaining = self._length
+        held: Buffer = b""
+        async with aclosing(self._chunks) as chunks:
+            try:
+                async for chunk in chunks:
+                    remaining -= _size(chunk)
+                    if remaining < 0:
+                        break
+                    if held:
+                        yield held
+                    held = chunk
+                if remaining:
+                    raise _wrong_length(self._length, remaining)
+            except Exception as error:
+                self.failure = error
+                raise
+        yield held
+
+
+def body_of(data: Data, length: int | None = None) -> Body:
+    """Tell how to send what a caller gave; ``length`` in bytes is needed only for what cannot tell it.
+
+    Raises:
+        TypeError: it is nothing that can be sent as bytes.
+        BodyLengthError: it is in memory, or a file, and has another length than ``length``.
+
+    """
+    if isinstance(data, _IN_MEMORY):
+        return _memory_body(data, length)
+    if isinstance(data, AsyncIterable):
+        return StreamBody(partial(_async_chunks, data), length, replayable=aiter(data) is not data)
+    if isinstance(data, BinaryFile):
+        return _file_body(data, length)
+    if isinstance(data, Iterable):
+        return StreamBody(partial(_sync_chunks, data), length, replayable=iter(data) is not data)
+    if callable(data):
+        return StreamBody(partial(_made_chunks, data), length, replayable=True)
+    if isinstance(data, os.PathLike):
+        raise TypeError(f"{os.fspath(data)!r} is a path: use put_file(object_name, path), or open the file")
+    raise TypeError(f"a {type(data).__name__} cannot be sent: give str, bytes, a binary file, or an iterable of bytes")
+
+
+def _wrong_length(declared: int, missing: int) -> BodyLengthError:
+    """Describe a body that ended ``missing`` bytes early, or went on after its declared length (negative)."""
+    found = f"only {declared - missing}" if missing > 0 else "more"
+    return BodyLengthError(f"the body was declared to have {declared} bytes, and has {found}: nothing was stored")
+
+
+def _size(chunk: Buffer) -> int:
+    if isinstance(chunk, memoryview):
+        return chunk.nbytes
+    if isinstance(chunk, bytes | bytearray):
+        return len(chunk)
+    raise TypeError(f"a piece of the body is a {type(chunk).__name__}: give bytes")
+
+
+def _memory_body(data: str | Buffer, length: int | None) -> BytesBody:
+    if isinstance(data, str):
+        data = data.encode()
+    elif isinstance(data, memoryview):
+        data = data.cast("B")
+    if length is not None and length != len(data):
+        raise _wrong_length(length, length - len(data))
+    return BytesBody.of(data)
+
+
+def _file_body(file: BinaryFile, length: int | None) -> StreamBody:
+    """Take a file from where it stands; one that can seek tells its length, and can be sent again."""
+    if isinstance(file, io.TextIOBase):
+        raise TypeError("the file is opened in text mode: open it with mode 'rb'")
+    if not (isinstance(file, io.IOBase) and file.seekable()):
+        return StreamBody(partial(_file_chunks, file), length, replayable=False)
+    start = file.tell()
+    size = file.seek(0, os.SEEK_END) - start
+    file.seek(start)
+    if length is not None and length != size:
+        raise _wrong_length(length, length - size)
+    return StreamBody(partial(_file_chunks, file, start), size, replayable=True)
+
+
+async def _slices(view: memoryview) -> AsyncGenerator[Buffer, None]:
+    for start in range(0, len(view), _CHUNK_SIZE):
+        yield view[start : start + _CHUNK_SIZE]
+
+
+async def _async_chunks(chunks: AsyncIterable[Buffer]) -> AsyncGenerator[Buffer, None]:
+    async for chunk in chunks:
+        yield chunk
+
+
+async def _sync_chunks(chunks: Iterable[Buffer]) -> AsyncGenerator[Buffer, None]:
+    for chunk in chunks:
+        yield chunk
+
+
+async def _made_chunks(make: Callable[[], Chunks]) -> AsyncGenerator[Buffer, None]:
+    made = make()
+    chunks = _async_chunks(made) if isinstance(made, AsyncIterable) else _sync_chunks(made)
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            yield chunk
+
+
+async def _file_chunks(file: BinaryFile, start: int | None = None) -> AsyncGenerator[Buffer, None]:
+    if start is not None and isinstance(file, io.IOBase):
+        await asyncio.to_thread(file.seek, start)
+    while chunk := await asyncio.to_thread(file.read, _CHUNK_SIZE):
+        yield chunk
+
+
+async def _path_chunks(path: str | os.PathLike[str]) -> AsyncGenerator[Buffer, None]:
+    file = await asyncio.to_thread(open, path, "rb")
+    try:
+        async with aclosing(_file_chunks(file)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+    finally:
+        file.close()

@@ -1,0 +1,102 @@
+"""The search for an identity: the caller's arguments first, then the environment, then the files."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from aiohttp_s3_client.credentials.base import AbstractCredentials, KnownCredentials
+from aiohttp_s3_client.credentials.config_file import ConfigCredentials
+from aiohttp_s3_client.credentials.environment import EnvironmentCredentials
+from aiohttp_s3_client.credentials.merge import combine, merge_credentials
+from aiohttp_s3_client.credentials.partial import PartialCredentials
+from aiohttp_s3_client.credentials.profiles import read_profile_files
+from aiohttp_s3_client.credentials.url import URLCredentials
+from aiohttp_s3_client.errors import CredentialsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from yarl import URL
+
+__all__ = ("collect_credentials",)
+
+_logger = logging.getLogger(__name__)
+
+
+def collect_credentials(
+    *,
+    access_key_id: str | None = None,
+    secret_access_key: str | None = None,
+    session_token: str | None = None,
+    region: str | None = None,
+    url: str | URL | None = None,
+    credentials: AbstractCredentials | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> AbstractCredentials:
+    """Find the identity to sign with: in the keywords, the URL, the environment, then the profile in AWS's files.
+
+    They are merged as ``merge_credentials`` says. ``credentials`` stands for all of them: it comes back as it is,
+    whatever userinfo the URL has, and a ``region`` beside it is the caller's to keep.
+
+    The files are not read when the identity and the region are known before. When only the region is missing, they
+    are read for that alone: then a malformed file is logged as a warning, and does not stop a program that has its
+    keys; a profile that was named (``AWS_PROFILE``) and does not exist still does.
+
+    Where nothing is found, asking the result raises a ``CredentialsError`` that says where was looked.
+
+    Raises:
+        CredentialsError: A file is malformed, or the profile that was named does not exist.
+        TypeError: ``credentials`` is no provider, or a part is not a str.
+        ValueError: A part of the identity is missing, or ``credentials`` is given beside other keywords for it, or
+            the URL is none.
+
+    """
+    keywords = _keywords(access_key_id, secret_access_key, session_token, region)
+    if credentials is not None:
+        return _given(credentials, keywords)
+    environ = os.environ if environ is None else environ
+    sources = [keywords]
+    if url is not None:
+        sources.append(URLCredentials(url).found)
+    sources.append(EnvironmentCredentials(environ).found)
+    known = combine(sources).found
+    if not known.is_complete:
+        sources.append(ConfigCredentials(environ=environ).found)
+    elif known.region is None:
+        sources.append(PartialCredentials("profile", region=_configured_region(environ)))
+    return merge_credentials(*sources)
+
+
+def _keywords(
+    access_key_id: str | None, secret_access_key: str | None, session_token: str | None, region: str | None
+) -> PartialCredentials:
+    """Take the caller's keywords as a source."""
+    looked = () if access_key_id or secret_access_key else ("keyword arguments: no access_key_id=",)
+    return PartialCredentials(
+        "keyword arguments", access_key_id, secret_access_key, session_token, region, looked=looked
+    )
+
+
+def _given(credentials: AbstractCredentials, keywords: PartialCredentials) -> AbstractCredentials:
+    """Check the provider that the caller gives."""
+    if not isinstance(credentials, AbstractCredentials):
+        message = f"credentials is a {type(credentials).__name__}, not a provider such as StaticCredentials"
+        raise TypeError(message)
+    if keywords.parts:
+        message = f"{', '.join(keywords.parts)} beside credentials= makes two identities: give one of them"
+        raise ValueError(message)
+    if isinstance(credentials, KnownCredentials) and credentials.found.parts and not credentials.found.is_complete:
+        raise ValueError(credentials.found.problem)
+    return credentials
+
+
+def _configured_region(environ: Mapping[str, str]) -> str | None:
+    """Look for the region in the profile, for an identity that is known without it."""
+    try:
+        files = read_profile_files(environ)
+    except CredentialsError as error:
+        _logger.warning("no region was given, and it cannot be taken from the profile: %s", error)
+        return None
+    return files.profile(None, environ).region

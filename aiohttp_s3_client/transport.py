@@ -1,0 +1,411 @@
+"""The retry loop: every attempt is addressed, signed, sent through aiohttp, and judged; here and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import logging
+import random
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import aiohttp
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from aiohttp_s3_client import errors
+from aiohttp_s3_client.body import EMPTY_BODY, Body, StreamPayload
+from aiohttp_s3_client.models import ErrorDocument
+from aiohttp_s3_client.session import Disconnected, client_timeout, open_session, send_once
+from aiohttp_s3_client.sigv4 import sign_headers
+from aiohttp_s3_client.xml import parse_error
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+    from types import TracebackType
+
+    from aiohttp_s3_client.config import ClientConfig
+    from aiohttp_s3_client.credentials import AbstractCredentials
+    from aiohttp_s3_client.endpoint import Endpoint
+    from aiohttp_s3_client.models import Credentials
+
+__all__ = ("ResponseContext", "S3Request", "Transport")
+
+_log = logging.getLogger(__name__)
+
+# A longer document is not read: S3's longest, a page of 1000 keys, is far below. In bytes.
+_DOCUMENT_LIMIT: Final = 16 * 1024 * 1024
+_NO_HEADERS: Final = CIMultiDictProxy(CIMultiDict[str]())
+# Never signed, since intermediaries rewrite them. A store, or a proxy, must not pack what is read as it was stored.
+_FIXED_HEADERS: Final = {"User-Agent": "aiohttp-s3-client", "Accept-Encoding": "identity"}
+# What aiohttp would add to these methods by itself, after the signing.
+_NO_CONTENT_TYPE: Final = ("Content-Type",)
+_METHODS_WITH_CONTENT_TYPE: Final = frozenset({"PATCH", "POST", "PUT"})
+_NETWORK_ERRORS: Final = (aiohttp.ClientError, TimeoutError)
+_NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+
+_SUCCESS: Final = range(200, 300)
+_BAD_REQUEST: Final = 400
+_SERVER_ERRORS: Final = range(500, 600)
+_RETRIED_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
+# What S3 says with other statuses, and means "try again". Source: the AWS SDKs' retry behaviour reference guide.
+_RETRIED_CODES: Final = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "IncompleteBody",
+        "InternalError",
+        "PriorRequestNotComplete",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+# The methods that may be sent twice: the second time changes nothing.
+_IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+# ... unless a condition would then be held against the first time's own effect.
+_WRITE_CONDITIONS: Final = ("If-Match", "If-None-Match")
+
+_ERROR_BY_CODE: Final[dict[str, type[errors.S3ResponseError]]] = {
+    "AccessDenied": errors.AccessDenied,
+    "BucketAlreadyExists": errors.BucketAlreadyExists,
+    "BucketAlreadyOwnedByYou": errors.BucketAlreadyExists,
+    "BucketNotEmpty": errors.BucketNotEmpty,
+    "ExpiredToken": errors.ExpiredToken,
+    "InvalidAccessKeyId": errors.AccessDenied,
+    "InvalidRange": errors.InvalidRange,
+    "NoSuchBucket": errors.NoSuchBucket,
+    "NoSuchKey": errors.NoSuchKey,
+    "NoSuchUpload": errors.NoSuchUpload,
+    "PreconditionFailed": errors.PreconditionFailed,
+    "RequestTimeTooSkewed": errors.RequestTimeTooSkewed,
+    "SignatureDoesNotMatch": errors.SignatureDoesNotMatch,
+    "SlowDown": errors.SlowDown,
+}
+_ERROR_BY_STATUS: Final[dict[int, type[errors.S3ResponseError]]] = {
+    403: errors.AccessDenied,
+    404: errors.NotFound,
+    409: errors.Conflict,
+    412: errors.PreconditionFailed,
+    416: errors.InvalidRange,
+    429: errors.SlowDown,
+}
+
+
+class S3Request(NamedTuple):
+    """What is asked, in S3's words; everything about how to ask it is the transport's.
+
+    ``query`` is encoded and sorted, ``headers`` are the caller's, and ``payload_hash`` replaces the body's own.
+    ``may_fail_late`` marks an operation that answers 200 before it is done, and may then say ``<Error>`` in its body.
+    """
+
+    method: str
+    object_name: str
+    query: str = ""
+    headers: CIMultiDict[str] | CIMultiDictProxy[str] = _NO_HEADERS
+    body: Body = EMPTY_BODY
+    payload_hash: str | None = None
+    may_fail_late: bool = False
+
+
+class ResponseContext:
+    """A request under way: await it for its response, or enter it so that the response is released at the end."""
+
+    __slots__ = ("_response", "_sending")
+
+    def __init__(self, sending: Coroutine[None, None, aiohttp.ClientResponse]) -> None:
+        """Take the coroutine that gives the response."""
+        self._sending = sending
+
+    def __await__(self) -> Generator[None, None, aiohttp.ClientResponse]:
+        """Send, and give the response, which the caller then releases."""
+        return self._sending.__await__()
+
+    async def __aenter__(self) -> aiohttp.ClientResponse:
+        """Send, and give the response."""
+        self._response = await self._sending
+        return self._response
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Release the response; one that was not read to its end gives up its connection."""
+        self._response.release()
+        await self._response.wait_for_close()
+
+
+class Transport:
+    """Sends requests: every attempt is addressed, signed and judged afresh, and repeated where that can help."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        credentials: AbstractCredentials,
+        *,
+        region: str,
+        config: ClientConfig,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Take what every request needs; ``clock`` gives seconds since the epoch."""
+        self.endpoint = endpoint
+        self.credentials = credentials
+        self.region = region
+        self._config = config
+        self.clock = clock
+        self._sleep = sleep
+        self._session: aiohttp.ClientSession | None = None
+        self._timeout = aiohttp.ClientTimeout()
+        self._middlewares: tuple[aiohttp.ClientMiddlewareType, ...] = ()
+
+    def attach(self, session: aiohttp.ClientSession) -> None:
+        """Send through a session of the caller's.
+
+        Its own timeout counts, unless that is aiohttp's default of 300 s for everything, which no large object meets.
+        """
+        self._session = session
+        self._timeout = client_timeout(self._config.timeouts)
+        if session.timeout != aiohttp.client.DEFAULT_TIMEOUT:
+            self._timeout = session.timeout
+        # A request's middlewares replace the session's, for which there is no public name.
+        self._middlewares = (*session._middlewares, send_once)  # noqa: SLF001
+
+    def open_session(self) -> aiohttp.ClientSession:
+        """Make a session tuned for S3 and send through it; the caller closes it."""
+        self._session = open_session(self._config.timeouts)
+        self._timeout = self._session.timeout
+        return self._session
+
+    def url_of(self, object_name: str, query: str = "") -> URL:
+        """Give the URL of an object name, encoded once, as it is signed and sent; ``query`` is encoded already."""
+        endpoint = self.endpoint
+        return URL.build(
+            scheme=endpoint.scheme,
+            authority=endpoint.authority,
+            path=endpoint.path(object_name),
+            query_string=query,
+            encoded=True,
+        )
+
+    def send(self, request: S3Request) -> ResponseContext:
+        """Send a request and hand over aiohttp's response, whatever its status, once no further attempt can help.
+
+        Raises:
+            S3ConnectionError: no answer came.
+            S3ResponseError: the session was made with ``raise_for_status``, or an apparent success was an error.
+
+        """
+        check = self._opened().raise_for_status
+        sending = self._try(request, judge=check is True)
+        return ResponseContext(_checked(sending, check) if callable(check) else sending)
+
+    async def fetch(self, request: S3Request) -> bytes:
+        """Send a request and read its whole answer, at most 16 MiB; reading is part of an attempt.
+
+        Raises:
+            S3ConnectionError: no whole answer came.
+            S3ResponseError: S3 answered with an error.
+            InvalidResponseError: the answer is too long.
+
+        """
+        response = await self._try(request, judge=True, whole=True)
+        return await response.read()
+
+    async def _try(self, request: S3Request, *, judge: bool, whole: bool = False) -> aiohttp.ClientResponse:
+        """Make attempts until one succeeds or no further one can help.
+
+        ``judge`` raises an error that S3 answers with, ``whole`` reads the answer.
+        """
+        body = await request.body.prepare()
+        waits = self._config.retry.delays(random.random)
+        attempt = 1
+        while True:
+            try:
+                response = await self._attempt(request, body)
+                if whole:
+                    await _read_document(response)
+                if response.status in _SUCCESS and not request.may_fail_late:
+                    return response
+                error = await _error_of(response, request, attempt, judge=judge)
+                wait = next(waits, None) if error and _is_temporary(error) and body.replayable else None
+                if wait is None:
+                    if error is not None and (judge or response.status in _SUCCESS):
+                        response.release()
+                        raise error
+                    return response
+                wait = max(wait, self._retry_after(response))
+                response.close()
+            except errors.S3ConnectionError as failure:
+                wait = next(waits, None) if _may_repeat(request, body, failure) else None
+                if wait is None:
+                    failure.attempts = attempt
+                    raise
+            _log.debug("%s %s: attempt %d failed, again in %.2f s", request.method, request.object_name, attempt, wait)
+            await self._sleep(wait)
+            attempt += 1
+
+    async def _attempt(self, request: S3Request, body: Body) -> aiohttp.ClientResponse:
+        """Send a request once."""
+        session = self._opened()
+        url = self.url_of(request.object_name, request.query)
+        headers = self._headers(request, body, url, await self.credentials.get())
+        data = body.open()
+        untyped = request.method in _METHODS_WITH_CONTENT_TYPE and "Content-Type" not in request.headers
+        try:
+            return await session.request(
+                request.method,
+                url,
+                headers=headers,
+                data=data,
+                skip_auto_headers=_NO_CONTENT_TYPE if untyped else None,
+                timeout=self._timeout,
+                allow_redirects=False,
+                auto_decompress=False,
+                raise_for_status=False,
+                middlewares=self._middlewares,
+            )
+        except _NETWORK_ERRORS as error:
+            if isinstance(data, StreamPayload) and data.failure is not None:
+                # The body's own source failed, not the network: that is what the caller wants to see.
+                raise data.failure from None
+            cause = error.__cause__ if isinstance(error, Disconnected) else error
+            raise _connection_error(f"{request.method} {url}", cause) from cause
+
+    def _headers(self, request: S3Request, body: Body, url: URL, credentials: Credentials | None) -> Mapping[str, str]:
+        """Give all headers of one attempt, with a signature of this moment unless the client is anonymous."""
+        added = _FIXED_HEADERS
+        if credentials is not None:
+            added = added | sign_headers(
+                request.method,
+                url.raw_path,
+                request.query,
+                (("host", self.endpoint.authority), *request.headers.items()),
+                request.payload_hash or body.payload_hash,
+                credentials,
+                region=self.region,
+                now=self.clock(),
+            )
+        if not request.headers:
+            return added
+        headers = CIMultiDict(request.headers)
+        headers.update(added)
+        return headers
+
+    def _retry_after(self, response: aiohttp.ClientResponse) -> float:
+        """Give the seconds that the server wants to be left alone, at most ``max_delay``; 0 where it does not say."""
+        said = response.headers.get("Retry-After", "")
+        try:
+            seconds = float(said) if said.isdecimal() else _moment(said) - self.clock()
+        except (OverflowError, ValueError):
+            return 0.0
+        return min(max(seconds, 0.0), self._config.retry.max_delay)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError(
+                "this client has no session: enter it (`async with S3Client(...) as client:`) or give session="
+            )
+        return self._session
+
+
+async def _checked(
+    sending: Coroutine[None, None, aiohttp.ClientResponse], check: Callable[[aiohttp.ClientResponse], Awaitable[None]]
+) -> aiohttp.ClientResponse:
+    """Let a session's own ``raise_for_status`` function look at the response before it is handed over."""
+    response = await sending
+    try:
+        await check(response)
+    except BaseException:
+        response.close()
+        raise
+    return response
+
+
+def _moment(http_date: str) -> float:
+    """Read an HTTP date as seconds since the epoch; what is none raises ``ValueError`` or ``OverflowError``."""
+    parsed = email.utils.parsedate_tz(http_date)
+    if parsed is None:
+        raise ValueError("no date")
+    return email.utils.mktime_tz(parsed)
+
+
+def _connection_error(what: str, cause: BaseException | None) -> errors.S3ConnectionError:
+    """Give our own error for one of aiohttp's: here they cross the border."""
+    error_class = errors.S3TimeoutError if isinstance(cause, TimeoutError) else errors.S3ConnectionError
+    failure = error_class(f"{what}: {str(cause) or type(cause).__name__}")
+    failure.sent = not isinstance(cause, _NOT_SENT)
+    return failure
+
+
+def _may_repeat(request: S3Request, body: Body, failure: errors.S3ConnectionError) -> bool:
+    """Tell whether to send again after no answer came: surely when nothing was sent, else when twice is harmless."""
+    if isinstance(failure.__cause__, aiohttp.ClientConnectorCertificateError):
+        return False
+    if not failure.sent:
+        return True
+    conditional = any(name in request.headers for name in _WRITE_CONDITIONS) and request.method not in {"GET", "HEAD"}
+    return body.replayable and request.method in _IDEMPOTENT and not conditional
+
+
+def _is_temporary(error: errors.S3ResponseError) -> bool:
+    return error.status in _RETRIED_STATUSES or error.code in _RETRIED_CODES
+
+
+async def _error_of(
+    response: aiohttp.ClientResponse, request: S3Request, attempt: int, *, judge: bool
+) -> errors.S3ResponseError | None:
+    """Give what an answer says is wrong; None when nothing is, after all.
+
+    The document is left unread where nobody asks for it, so that the caller can stream it.
+    """
+    asked = judge or request.may_fail_late or response.status == _BAD_REQUEST
+    document = await _read_document(response) if asked and request.method != "HEAD" else b""
+    said = parse_error(document)
+    if said is None:
+        if response.status in _SUCCESS:
+            return None
+        said = ErrorDocument(code="", message=response.reason or "")
+    error_class = _ERROR_BY_CODE.get(said.code) or _ERROR_BY_STATUS.get(response.status)
+    if error_class is None:
+        error_class = errors.ServerError if response.status in _SERVER_ERRORS else errors.S3ResponseError
+    return error_class(
+        status=response.status,
+        code=said.code,
+        message=said.message,
+        resource=said.resource,
+        request_id=said.request_id or response.headers.get("x-amz-request-id", ""),
+        host_id=said.host_id or response.headers.get("x-amz-id-2", ""),
+        method=response.method,
+        url=response.url,
+        headers=response.headers,
+        attempts=attempt,
+    )
+
+
+async def _read_document(response: aiohttp.ClientResponse) -> bytes:
+    """Read an answer's whole body, within bounds; it stays readable for whoever gets the response."""
+    if response._body is not None:  # noqa: SLF001 - see below
+        return response._body  # noqa: SLF001
+    document = bytearray()
+    try:
+        async for chunk in response.content.iter_any():
+            document += chunk
+            if len(document) > _DOCUMENT_LIMIT:
+                raise errors.InvalidResponseError(
+                    f"{response.method} {response.url}: the answer is longer than {_DOCUMENT_LIMIT} bytes"
+                )
+    except _NETWORK_ERRORS as error:
+        response.close()
+        raise _connection_error(f"{response.method} {response.url}", error) from error
+    except BaseException:
+        response.close()
+        raise
+    # Kept where `ClientResponse.read`, which has no bound, keeps it too.
+    response._body = bytes(document)  # noqa: SLF001
+    return response._body  # noqa: SLF001
