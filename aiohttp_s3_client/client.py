@@ -1,0 +1,446 @@
+"""The client: S3's object operations as async methods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from yarl import URL
+
+from aiohttp_s3_client.body import EMPTY_BODY, FileBody, body_of
+from aiohttp_s3_client.config import ClientConfig
+from aiohttp_s3_client.credentials import AnonymousCredentials, collect_credentials
+from aiohttp_s3_client.endpoint import DEFAULT_REGION, Endpoint
+from aiohttp_s3_client.errors import InvalidResponseError
+from aiohttp_s3_client.headers import checked_headers, copy_headers, put_headers
+from aiohttp_s3_client.sigv4 import UNSIGNED_PAYLOAD, canonical_query, presign
+from aiohttp_s3_client.transport import ResponseContext, S3Request, Transport
+from aiohttp_s3_client.xml import parse_objects_page
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncGenerator, Mapping
+    from types import TracebackType
+    from typing import Self
+
+    import aiohttp
+    from multidict import CIMultiDict
+
+    from aiohttp_s3_client.body import Body, Data
+    from aiohttp_s3_client.credentials import AbstractCredentials
+    from aiohttp_s3_client.models import ObjectMeta
+
+__all__ = ("S3Client",)
+
+
+class S3Client:
+    """A client of one S3-compatible store.
+
+    The store is said by ``url`` (``https://host[:port][/bucket]``, with credentials in it if one likes), or, for AWS,
+    by ``region`` and perhaps ``bucket``. An *object name* is the path below that: ``"key"`` where the bucket is in the
+    URL (as last segment of its path or as subdomain) or given by ``bucket``, else ``"bucket/key"``. One leading slash
+    is passed over; all else of a key is sent as it stands.
+
+    The *verbs* (``request get head put post delete copy put_file``) give aiohttp's own response and do not judge its
+    status, unless the session was made with ``raise_for_status``. All else raises typed errors (``S3Error``).
+
+    Enter it with ``async with``, and it makes a session tuned for S3 and closes it; or give it a ``session``, which it
+    uses and leaves open.
+    """
+
+    def __init__(
+        self,
+        url: str | URL | None = None,
+        session: aiohttp.ClientSession | None = None,
+        *,
+        bucket: str | None = None,
+        region: str | None = None,
+        access_key_id: str | None = None,
+        secret_access_key: str | None = None,
+        session_token: str | None = None,
+        credentials: AbstractCredentials | None = None,
+        anonymous: bool = False,
+        config: ClientConfig | None = None,
+    ) -> None:
+        """Say which store, who asks, and how.
+
+        Args:
+            url: The store's address; needed unless ``region`` says that it is AWS.
+            session: The aiohttp session to use; the client never closes it.
+            bucket: The bucket, where the URL does not say it.
+            region: The region to sign for. By default what the host name says, then the environment or the config
+                file, then ``us-east-1``.
+            access_key_id: Who asks; by default from the URL, the environment, or AWS's files, in that order.
+            secret_access_key: The secret that belongs to ``access_key_id``.
+            session_token: The token of a temporary identity.
+            credentials: Where to get the identity from, instead of all of these.
+            anonymous: Send requests unsigned.
+            config: Retries and timeouts.
+
+        Raises:
+            ValueError: The URL cannot be used, it names another bucket, or half an identity is given.
+            TypeError: An argument is of the wrong type.
+            CredentialsError: A profile was asked for that does not exist, or AWS's files cannot be read.
+
+        """
+        location = None if url is None else _parsed(url)
+        if anonymous and (access_key_id or secret_access_key or session_token or credentials):
+            raise ValueError("anonymous=True sends requests unsigned: leave it out, or the credentials")
+        identity = (
+            AnonymousCredentials()
+            if anonymous
+            else collect_credentials(
+                access_key_id=access_key_id,
+                secret_access_key=secret_access_key,
+                session_token=session_token,
+                region=region,
+                url=location,
+                credentials=credentials,
+            )
+        )
+        endpoint = _endpoint(location, bucket, region or identity.region)
+        self._transport = Transport(
+            endpoint,
+            identity,
+            region=region or endpoint.region or identity.region or DEFAULT_REGION,
+            config=config or ClientConfig(),
+        )
+        self._own_session: aiohttp.ClientSession | None = None
+        self._needs_session = session is None
+        if session is not None:
+            self._transport.attach(session)
+
+    def __repr__(self) -> str:
+        """Show where the client asks; no secret."""
+        return f"<S3Client {self.url} region={self._transport.region}>"
+
+    @property
+    def url(self) -> URL:
+        """The address that object names are below; without credentials."""
+        return URL(self._transport.endpoint.url, encoded=True)
+
+    async def __aenter__(self) -> Self:
+        """Make a session, unless one was given."""
+        if self._needs_session:
+            self._own_session = self._transport.open_session()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the session, unless it was given."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the session that the client made; one that was given stays open."""
+        if self._own_session is not None:
+            await self._own_session.close()
+
+    def request(
+        self,
+        method: str,
+        object_name: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        data: Data | None = None,
+        data_length: int | None = None,
+        content_sha256: str | None = None,
+    ) -> ResponseContext:
+        """Send any request: await it, or enter it with ``async with``, for aiohttp's response.
+
+        Args:
+            method: The HTTP method.
+            object_name: The path below the client's URL; empty is the bucket, or the service, itself.
+            headers: Headers to send; all of them are signed that no intermediary may change.
+            params: The query; an empty value is a bare name, as in ``{"acl": ""}``.
+            data: The body: str, bytes, a binary file, a sync or async iterable of bytes (stepped on the event loop),
+                or a callable that gives one, anew for every attempt.
+            data_length: The body's length in bytes, where ``data`` cannot tell it. Without it, an iterable is held in
+                memory, and may have 8 MiB.
+            content_sha256: The body's hex SHA-256, where it is known. By default up to 64 KiB in memory are hashed
+                and all else is sent as ``UNSIGNED-PAYLOAD``.
+
+        Raises:
+            ValueError: An argument cannot be sent; nothing was.
+            TypeError: An argument is of the wrong type; nothing was sent.
+            BodyLengthError: The body has another length than was said.
+            CredentialsError: There is nobody to sign as, and the client is not anonymous.
+            S3ConnectionError: No answer came.
+            S3ResponseError: S3 answered with an error, and the session was made with ``raise_for_status``.
+
+        """
+        body = EMPTY_BODY if data is None else body_of(data, data_length)
+        return self._send(method.upper(), object_name, checked_headers(headers), params, body, content_sha256)
+
+    def get(
+        self, object_name: str, *, headers: Mapping[str, str] | None = None, params: Mapping[str, str] | None = None
+    ) -> ResponseContext:
+        """Read an object (``GetObject``); see ``request``."""
+        return self._send("GET", object_name, checked_headers(headers), params)
+
+    def head(
+        self, object_name: str, *, headers: Mapping[str, str] | None = None, params: Mapping[str, str] | None = None
+    ) -> ResponseContext:
+        """Describe an object without reading it (``HeadObject``); see ``request``."""
+        return self._send("HEAD", object_name, checked_headers(headers), params)
+
+    def put(
+        self,
+        object_name: str,
+        data: Data,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        data_length: int | None = None,
+        content_sha256: str | None = None,
+    ) -> ResponseContext:
+        """Write an object (``PutObject``); see ``request``.
+
+        Its Content-Type is guessed from the name unless ``headers`` say it.
+
+        Raises:
+            ValueError: The name is empty, and so would be the bucket's own.
+
+        """
+        completed = put_headers(headers, _named(object_name))
+        return self._send("PUT", object_name, completed, params, body_of(data, data_length), content_sha256)
+
+    def put_file(
+        self,
+        object_name: str,
+        file_path: str | os.PathLike[str],
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        content_sha256: str | None = None,
+    ) -> ResponseContext:
+        """Write the file at ``file_path`` as one object (``PutObject``); see ``put``.
+
+        The file is read in threads, a piece at a time, and opened anew for every attempt.
+
+        Raises:
+            OSError: The file cannot be read.
+            BodyLengthError: The file grew or shrank while it was sent; the store did not keep it.
+
+        """
+        completed = put_headers(headers, _named(object_name))
+        return self._send("PUT", object_name, completed, params, FileBody(file_path), content_sha256)
+
+    def post(
+        self,
+        object_name: str,
+        data: Data | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        data_length: int | None = None,
+        content_sha256: str | None = None,
+    ) -> ResponseContext:
+        """Ask for something to be done with an object, as ``params`` say; see ``request``.
+
+        Raises:
+            ValueError: The name is empty, and so would be the bucket's own.
+
+        """
+        body = EMPTY_BODY if data is None else body_of(data, data_length)
+        return self._send("POST", _named(object_name), checked_headers(headers), params, body, content_sha256)
+
+    def delete(
+        self, object_name: str, *, headers: Mapping[str, str] | None = None, params: Mapping[str, str] | None = None
+    ) -> ResponseContext:
+        """Delete an object (``DeleteObject``); one that does not exist is no error. See ``request``.
+
+        Raises:
+            ValueError: The name is empty, and so would be the bucket's own.
+
+        """
+        return self._send("DELETE", _named(object_name), checked_headers(headers), params)
+
+    def copy(self, source: str, destination: str, *, headers: Mapping[str, str] | None = None) -> ResponseContext:
+        """Copy an object inside the store (``CopyObject``); see ``request``.
+
+        Metadata in ``headers`` (Content-Type, ``x-amz-meta-*``, ...) replaces the source's. The answer is read before
+        it is given, since S3 can say 200 and then fail.
+
+        Raises:
+            ValueError: A name is empty.
+            S3ResponseError: S3 answered 200 and then an error.
+
+        """
+        return self._transport.send(self._copy_request(source, destination, headers))
+
+    async def rename(self, source: str, destination: str, *, headers: Mapping[str, str] | None = None) -> None:
+        """Copy an object to another name, then delete the first (``CopyObject``, ``DeleteObject``).
+
+        S3 has no rename: for a moment both exist, and an error in between leaves both.
+
+        Raises:
+            ValueError: A name is empty, or both are the same.
+            S3ResponseError: The copy or the deletion was refused; the source is there unless both succeeded.
+            S3ConnectionError: No answer came.
+
+        """
+        endpoint = self._transport.endpoint
+        if endpoint.path(_named(source)) == endpoint.path(_named(destination)):
+            raise ValueError(f"{source!r} would be renamed to itself, and then deleted: give another destination")
+        await self._transport.fetch(self._copy_request(source, destination, headers))
+        await self._transport.fetch(S3Request("DELETE", source))
+
+    def list_objects_v2(
+        self,
+        object_name: str = "",
+        *,
+        prefix: str | None = None,
+        delimiter: str | None = None,
+        max_keys: int | None = None,
+        start_after: str | None = None,
+    ) -> AsyncGenerator[tuple[list[ObjectMeta], list[str]], None]:
+        """List a bucket, a page at a time, in the order of the keys (``ListObjectsV2``).
+
+        Args:
+            object_name: The bucket, where the client's URL does not say it.
+            prefix: Only keys that begin so.
+            delimiter: Keys that go on after ``prefix`` with this in them are summed up as one prefix.
+            max_keys: At most so many keys and prefixes a page, 1 to 1000.
+            start_after: Only keys after this one.
+
+        Returns:
+            An async generator of pages ``(objects, prefixes)``.
+
+        Raises:
+            ValueError: ``max_keys`` is out of bounds.
+            S3ResponseError: The listing was refused.
+            S3ConnectionError: No whole answer came.
+            InvalidResponseError: A page cannot be read, or does not say how to go on.
+
+        """
+        if max_keys is not None and max_keys not in range(1, 1001):
+            raise ValueError(f"max_keys is {max_keys}, and a page has 1 to 1000 keys")
+        asked = {
+            "list-type": "2",
+            "encoding-type": "url",
+            "prefix": prefix,
+            "delimiter": delimiter,
+            "max-keys": None if max_keys is None else str(max_keys),
+            "start-after": start_after,
+        }
+        return self._pages(object_name.rstrip("/"), {name: value for name, value in asked.items() if value})
+
+    def presign_url(
+        self,
+        method: str,
+        url: str | URL,
+        headers: Mapping[str, str] | None = None,
+        content_sha256: str | None = None,
+        expires: int = 86400,
+        *,
+        params: Mapping[str, str] | None = None,
+    ) -> URL:
+        """Make a URL that lets whoever has it send one kind of request, without credentials, for a while.
+
+        Args:
+            method: The HTTP method.
+            url: An object name, or a whole ``yarl.URL``.
+            headers: Headers that the request must carry, exactly so.
+            content_sha256: The hex SHA-256 that its body must have; it is then one of these headers
+                (``x-amz-content-sha256``).
+            expires: How many seconds it holds, 1 to 604800 (7 days).
+            params: More query parameters, such as ``versionId`` or ``response-content-type``.
+
+        Raises:
+            ValueError: ``expires`` is out of bounds, a header or the URL cannot be used, or the client is anonymous.
+            CredentialsError: There are no credentials at hand.
+
+        """
+        transport = self._transport
+        credentials = transport.credentials.current
+        if credentials is None:
+            raise ValueError("an anonymous client has nothing to sign a URL with: give it credentials")
+        location = url if isinstance(url, URL) and url.absolute else transport.url_of(str(url))
+        authority = location.host_port_subcomponent or ""
+        query = presign(
+            method.upper(),
+            location.raw_path,
+            [*location.query.items(), *(params or {}).items()],
+            [("host", authority), *checked_headers(headers).items()],
+            credentials,
+            region=transport.region,
+            now=transport.clock(),
+            expires=expires,
+            payload_hash=content_sha256 or UNSIGNED_PAYLOAD,
+        )
+        return URL.build(
+            scheme=location.scheme,
+            authority=authority,
+            path=location.raw_path,
+            query_string=query,
+            encoded=True,
+        )
+
+    def _send(
+        self,
+        method: str,
+        object_name: str,
+        headers: CIMultiDict[str],
+        params: Mapping[str, str] | None,
+        body: Body = EMPTY_BODY,
+        content_sha256: str | None = None,
+    ) -> ResponseContext:
+        query = canonical_query(params.items()) if params else ""
+        return self._transport.send(S3Request(method, object_name, query, headers, body, content_sha256))
+
+    def _copy_request(self, source: str, destination: str, headers: Mapping[str, str] | None) -> S3Request:
+        copy_source = self._transport.endpoint.copy_source(_named(source))
+        return S3Request("PUT", _named(destination), headers=copy_headers(headers, copy_source), may_fail_late=True)
+
+    async def _pages(
+        self, object_name: str, query: dict[str, str]
+    ) -> AsyncGenerator[tuple[list[ObjectMeta], list[str]], None]:
+        """Fetch page after page; a store that does not say how to go on must not look like the end."""
+        tokens: set[str] = set()
+        while True:
+            request = S3Request("GET", object_name, canonical_query(query.items()))
+            page = parse_objects_page(await self._transport.fetch(request))
+            yield page.objects, page.common_prefixes
+            if not page.is_truncated:
+                return
+            token = page.next_continuation_token
+            if token is None or token in tokens:
+                fault = "repeats a continuation token" if token else "does not say how to go on"
+                raise InvalidResponseError(
+                    f"the listing of {self.url}/{object_name} is not at its end, but {fault}: it is incomplete"
+                )
+            tokens.add(token)
+            query = query | {"continuation-token": token}
+
+
+def _parsed(url: str | URL) -> URL:
+    """Read a URL without ever showing it: it may hold a secret."""
+    if isinstance(url, URL):
+        return url
+    if not isinstance(url, str):
+        raise TypeError(f"url is a {type(url).__name__}: give str or yarl.URL, and a session as session=")
+    try:
+        return URL(url)
+    except ValueError:
+        raise ValueError(
+            "the URL cannot be read: check its host and port, and percent-encode the credentials in it"
+        ) from None
+
+
+def _endpoint(location: URL | None, bucket: str | None, region: str | None) -> Endpoint:
+    if location is not None:
+        return Endpoint.from_url(location, bucket)
+    if region is None:
+        raise ValueError("where is the store? Give url=, or region= for AWS")
+    return Endpoint.for_aws(region, bucket)
+
+
+def _named(object_name: str) -> str:
+    """Let only a name through that addresses an object."""
+    if not object_name.strip("/"):
+        raise ValueError(
+            f"the object name {object_name!r} is empty, and would address the bucket or the whole service: "
+            "name an object, or say so with request()"
+        )
+    return object_name
