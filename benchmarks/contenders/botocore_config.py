@@ -1,0 +1,30 @@
+"""The settings that boto3 and aioboto3 are given: both take botocore's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shared.job import Target
+
+
+def config_options(concurrency: int) -> Mapping[str, object]:
+    """Give botocore's ``Config``: a connection for every request in flight, and checksums only where S3 needs them."""
+    return {
+        "max_pool_connections": concurrency,
+        "request_checksum_calculation": "when_required",
+        "response_checksum_validation": "when_required",
+        "s3": {"addressing_style": "path"},
+    }
+
+
+def client_options(target: Target) -> Mapping[str, str]:
+    """Say where the store is and who asks."""
+    return {
+        "endpoint_url": target.endpoint,
+        "region_name": target.region,
+        "aws_access_key_id": target.access_key_id,
+        "aws_secret_access_key": target.secret_access_key,
+    }

@@ -1,0 +1,58 @@
+"""obstore: Rust's object_store behind Python's asyncio."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import obstore
+from obstore.store import S3Store
+
+from contenders.base import AsyncClient
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from contenders.base import Page
+    from shared.job import Job
+
+KEYS_PER_PAGE = 1000
+
+
+class ObstoreClient(AsyncClient):
+    """The functions of obstore's asyncio side."""
+
+    def __init__(self, store: S3Store) -> None:
+        """Use a store."""
+        self._store = store
+
+    async def get(self, name: str) -> bytes:
+        """Give obstore's own buffer: it has the methods of bytes, and a copy would be held against it."""
+        response = await obstore.get_async(self._store, name)
+        body: bytes = await response.bytes_async()
+        return body
+
+    async def put(self, name: str, body: bytes) -> None:
+        """Write in one request."""
+        await obstore.put_async(self._store, name, body, use_multipart=False)
+
+    async def pages(self) -> AsyncIterator[Page]:
+        """List in chunks of the server's page size, which is faster than the default of 50."""
+        async for chunk in obstore.list(self._store, chunk_size=KEYS_PER_PAGE):
+            yield [(meta["path"], meta["size"]) for meta in chunk]
+
+
+@asynccontextmanager
+async def connect(job: Job) -> AsyncIterator[ObstoreClient]:
+    """Make a store; its pool of connections has no limit."""
+    yield ObstoreClient(
+        S3Store(
+            job.target.bucket,
+            endpoint=job.target.endpoint,
+            region=job.target.region,
+            access_key_id=job.target.access_key_id,
+            secret_access_key=job.target.secret_access_key,
+            virtual_hosted_style_request=False,
+            client_options={"allow_http": True},
+        )
+    )

@@ -1,0 +1,1 @@
+"""The side that starts servers and workers, and compares what they measure."""

@@ -1,0 +1,1 @@
+"""What the harness and its workers both know; only the standard library is needed."""
