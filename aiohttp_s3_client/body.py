@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+import threading
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple, Never, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Final, NamedTuple, Never, Protocol, TypeAlias, TypeGuard
 
-from aiohttp import Payload
+import aiohttp
 
 from aiohttp_s3_client.errors import BodyLengthError
 from aiohttp_s3_client.sigv4 import EMPTY_PAYLOAD_HASH, UNSIGNED_PAYLOAD
@@ -33,7 +33,10 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 _IN_MEMORY: Final = (bytes, str, bytearray, memoryview)
 
 
-@runtime_checkable
+# Iterated they give lines, of a bounded length: what a stream holds need not have any.
+_STREAM_READERS: Final = (aiohttp.StreamReader, asyncio.StreamReader)
+
+
 class BinaryFile(Protocol):
     """A synchronous file object, opened in binary mode."""
 
@@ -42,8 +45,20 @@ class BinaryFile(Protocol):
         ...
 
 
+class SeekableFile(BinaryFile, Protocol):
+    """A file that can tell its length, and be read again."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a position, and give it."""
+        ...
+
+    def tell(self) -> int:
+        """Give the position."""
+        ...
+
+
 Chunks: TypeAlias = AsyncIterable[Buffer] | Iterable[Buffer]
-Data: TypeAlias = str | Buffer | BinaryFile | Chunks | Callable[[], Chunks]
+Data: TypeAlias = str | Buffer | BinaryFile | Chunks | Callable[[], BinaryFile | Chunks]
 
 
 class Body(Protocol):
@@ -122,7 +137,7 @@ class StreamBody:
         gathered = bytearray()
         async with aclosing(self.chunks()) as chunks:
             async for chunk in chunks:
-                if _size(chunk) + len(gathered) > GATHER_LIMIT:
+                if len(chunk) + len(gathered) > GATHER_LIMIT:
                     raise BodyLengthError(
                         f"the body's length is unknown, and it goes on after {GATHER_LIMIT} bytes: "
                         "say its length (data_length=), since nothing is sent that the store could not check"
@@ -155,11 +170,11 @@ class FileBody:
         raise RuntimeError("a file's length is found before it is opened")
 
 
-class StreamPayload(Payload):
+class StreamPayload(aiohttp.Payload):
     """One attempt's way through a stream: exactly ``length`` bytes reach the socket, or the request fails.
 
     The last chunk is held back until the stream has ended, so a stream that is too long never makes a whole request.
-    ``failure`` is what the stream itself raised, ``started`` whether anything was taken from it.
+    ``failure`` is what the stream itself raised.
     """
 
     def __init__(self, chunks: AsyncGenerator[Buffer, None], length: int) -> None:
@@ -167,7 +182,6 @@ class StreamPayload(Payload):
         super().__init__(chunks)
         self._chunks = chunks
         self._length = length
-        self.started = False
         self.failure: Exception | None = None
 
     @property
@@ -185,7 +199,6 @@ class StreamPayload(Payload):
         content_length: int | None,  # noqa: ARG002 - always the length that `size` gave
     ) -> None:
         """Send all chunks, and close their source, however that ends."""
-        self.started = True
         async with aclosing(self._exactly()) as chunks:
             async for chunk in chunks:
                 await writer.write(chunk)
@@ -201,7 +214,7 @@ class StreamPayload(Payload):
         async with aclosing(self._chunks) as chunks:
             try:
                 async for chunk in chunks:
-                    remaining -= _size(chunk)
+                    remaining -= len(chunk)
                     if remaining < 0:
                         break
                     if held:
@@ -225,17 +238,23 @@ def body_of(data: Data, length: int | None = None) -> Body:
     """
     if isinstance(data, _IN_MEMORY):
         return _memory_body(data, length)
+    if isinstance(data, _STREAM_READERS):
+        return StreamBody(partial(_read_chunks, data), length, replayable=False)
     if isinstance(data, AsyncIterable):
         return StreamBody(partial(_async_chunks, data), length, replayable=aiter(data) is not data)
-    if isinstance(data, BinaryFile):
+    if _is_file(data):
         return _file_body(data, length)
-    if isinstance(data, Iterable):
+    if isinstance(data, Iterable) and not isinstance(data, Mapping):
         return StreamBody(partial(_sync_chunks, data), length, replayable=iter(data) is not data)
     if callable(data):
         return StreamBody(partial(_made_chunks, data), length, replayable=True)
     if isinstance(data, os.PathLike):
         raise TypeError(f"{os.fspath(data)!r} is a path: use put_file(object_name, path), or open the file")
-    raise TypeError(f"a {type(data).__name__} cannot be sent: give str, bytes, a binary file, or an iterable of bytes")
+    raise _unsendable(data)
+
+
+def _unsendable(data: object) -> TypeError:
+    return TypeError(f"a {type(data).__name__} cannot be sent: give str, bytes, a binary file, or an iterable of bytes")
 
 
 def _wrong_length(declared: int, missing: int) -> BodyLengthError:
@@ -244,11 +263,12 @@ def _wrong_length(declared: int, missing: int) -> BodyLengthError:
     return BodyLengthError(f"the body was declared to have {declared} bytes, and has {found}: nothing was stored")
 
 
-def _size(chunk: Buffer) -> int:
-    if isinstance(chunk, memoryview):
-        return chunk.nbytes
-    if isinstance(chunk, bytes | bytearray):
-        return len(chunk)
+def _bytes_of(chunk: Buffer) -> bytes:
+    """Give a piece as bytes: by the time it is sent, its maker may have filled the same buffer with the next one."""
+    if isinstance(chunk, bytes):
+        return chunk
+    if isinstance(chunk, bytearray | memoryview):
+        return bytes(chunk)
     raise TypeError(f"a piece of the body is a {type(chunk).__name__}: give bytes")
 
 
@@ -256,24 +276,34 @@ def _memory_body(data: str | Buffer, length: int | None) -> BytesBody:
     if isinstance(data, str):
         data = data.encode()
     elif isinstance(data, memoryview):
-        data = data.cast("B")
+        data = data.cast("B") if data.c_contiguous else data.tobytes()
     if length is not None and length != len(data):
         raise _wrong_length(length, length - len(data))
     return BytesBody.of(data)
 
 
+# Asked for attributes, since `isinstance` does not see those that the wrappers of `tempfile` hand on.
+def _is_file(data: object) -> TypeGuard[BinaryFile]:
+    return callable(getattr(data, "read", None))
+
+
+def _is_seekable(file: object) -> TypeGuard[SeekableFile]:
+    seekable = getattr(file, "seekable", None)
+    return seekable is not None and seekable()
+
+
 def _file_body(file: BinaryFile, length: int | None) -> StreamBody:
     """Take a file from where it stands; one that can seek tells its length, and can be sent again."""
-    if isinstance(file, io.TextIOBase):
+    if hasattr(file, "encoding"):
         raise TypeError("the file is opened in text mode: open it with mode 'rb'")
-    if not (isinstance(file, io.IOBase) and file.seekable()):
+    if not _is_seekable(file):
         return StreamBody(partial(_file_chunks, file), length, replayable=False)
     start = file.tell()
     size = file.seek(0, os.SEEK_END) - start
     file.seek(start)
     if length is not None and length != size:
         raise _wrong_length(length, length - size)
-    return StreamBody(partial(_file_chunks, file, start), size, replayable=True)
+    return StreamBody(partial(_chunks_from, start, file, threading.Lock()), size, replayable=True)
 
 
 async def _slices(view: memoryview) -> AsyncGenerator[Buffer, None]:
@@ -282,35 +312,74 @@ async def _slices(view: memoryview) -> AsyncGenerator[Buffer, None]:
 
 
 async def _async_chunks(chunks: AsyncIterable[Buffer]) -> AsyncGenerator[Buffer, None]:
-    async for chunk in chunks:
-        yield chunk
+    iterator = aiter(chunks)
+    try:
+        async for chunk in iterator:
+            yield _bytes_of(chunk)
+    finally:
+        if isinstance(iterator, AsyncGenerator):
+            await iterator.aclose()
 
 
 async def _sync_chunks(chunks: Iterable[Buffer]) -> AsyncGenerator[Buffer, None]:
-    for chunk in chunks:
+    iterator = iter(chunks)
+    try:
+        for chunk in iterator:
+            yield _bytes_of(chunk)
+    finally:
+        if isinstance(iterator, Generator):
+            iterator.close()
+
+
+async def _read_chunks(reader: aiohttp.StreamReader | asyncio.StreamReader) -> AsyncGenerator[Buffer, None]:
+    while chunk := await reader.read(_CHUNK_SIZE):
         yield chunk
 
 
-async def _made_chunks(make: Callable[[], Chunks]) -> AsyncGenerator[Buffer, None]:
+async def _made_chunks(make: Callable[[], BinaryFile | Chunks]) -> AsyncGenerator[Buffer, None]:
     made = make()
-    chunks = _async_chunks(made) if isinstance(made, AsyncIterable) else _sync_chunks(made)
+    if isinstance(made, AsyncIterable):
+        chunks = _async_chunks(made)
+    elif _is_file(made):
+        chunks = _owned_chunks(made)
+    elif isinstance(made, Iterable):
+        chunks = _sync_chunks(made)
+    else:
+        raise _unsendable(made)
     async with aclosing(chunks):
         async for chunk in chunks:
             yield chunk
 
 
-async def _file_chunks(file: BinaryFile, start: int | None = None) -> AsyncGenerator[Buffer, None]:
-    if start is not None and isinstance(file, io.IOBase):
-        await asyncio.to_thread(file.seek, start)
+async def _file_chunks(file: BinaryFile) -> AsyncGenerator[Buffer, None]:
     while chunk := await asyncio.to_thread(file.read, _CHUNK_SIZE):
+        yield _bytes_of(chunk)
+
+
+async def _chunks_from(position: int, file: SeekableFile, lock: threading.Lock) -> AsyncGenerator[Buffer, None]:
+    """Read a file that an attempt before may still be reading, in a thread that cannot be stopped."""
+
+    def read() -> bytes:
+        with lock:
+            file.seek(position)
+            return file.read(_CHUNK_SIZE)
+
+    while chunk := _bytes_of(await asyncio.to_thread(read)):
+        position += len(chunk)
         yield chunk
 
 
 async def _path_chunks(path: str | os.PathLike[str]) -> AsyncGenerator[Buffer, None]:
-    file = await asyncio.to_thread(open, path, "rb")
+    async with aclosing(_owned_chunks(await asyncio.to_thread(open, path, "rb"))) as chunks:
+        async for chunk in chunks:
+            yield chunk
+
+
+async def _owned_chunks(file: BinaryFile) -> AsyncGenerator[Buffer, None]:
     try:
         async with aclosing(_file_chunks(file)) as chunks:
             async for chunk in chunks:
                 yield chunk
     finally:
-        file.close()
+        if (close := getattr(file, "close", None)) is not None:
+            close()

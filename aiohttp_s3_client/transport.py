@@ -173,8 +173,9 @@ class Transport:
         self._timeout = client_timeout(self._config.timeouts)
         if session.timeout != aiohttp.client.DEFAULT_TIMEOUT:
             self._timeout = session.timeout
-        # A request's middlewares replace the session's, for which there is no public name.
-        self._middlewares = (*session._middlewares, send_once)  # noqa: SLF001
+        # A request's middlewares replace the session's, for which there is no public name. Ours is the outermost: the
+        # caller's see aiohttp's own errors, and one that they raise makes aiohttp send again no more than its own.
+        self._middlewares = (send_once, *session._middlewares)  # noqa: SLF001
 
     def open_session(self) -> aiohttp.ClientSession:
         """Make a session tuned for S3 and send through it; the caller closes it."""

@@ -5,8 +5,9 @@ Nothing here expands an entity: a document with a document type is refused befor
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree as ET
 
@@ -55,9 +56,10 @@ def parse_objects_page(document: bytes) -> ObjectsPage:
     if root.tag != f"{namespace}ListBucketResult":
         raise InvalidResponseError(f"a listing was asked for, and the answer is <{root.tag.removeprefix(namespace)}>")
     decode = unquote_plus if root.findtext(f"{namespace}EncodingType") == "url" else str
+    tags = _ContentsTags.of(namespace)
     try:
-        objects = [_object_meta(element, namespace, decode) for element in root.iterfind(f"{namespace}Contents")]
-    except (KeyError, ValueError) as error:
+        objects = [_object_meta(element, tags, decode) for element in root.iterfind(f"{namespace}Contents")]
+    except ValueError as error:
         raise InvalidResponseError(f"a listing holds an object that cannot be read: {error}") from error
     return ObjectsPage(
         objects=objects,
@@ -83,21 +85,42 @@ def _parse(document: bytes) -> tuple[Element, str]:
     return root, root.tag[: root.tag.rfind("}") + 1]
 
 
-def _object_meta(element: Element, namespace: str, decode: Callable[[str], str]) -> ObjectMeta:
+class _ContentsTags(NamedTuple):
+    """The tags below ``<Contents>`` in one namespace, put together once for all pages of a store."""
+
+    key: str
+    size: str
+    etag: str
+    last_modified: str
+    storage_class: str
+    owner: str
+    checksum_algorithm: str
+    checksum_type: str
+
+    @classmethod
+    @functools.lru_cache(maxsize=16)
+    def of(cls, namespace: str) -> _ContentsTags:
+        names = ("Key", "Size", "ETag", "LastModified", "StorageClass", "Owner", "ChecksumAlgorithm", "ChecksumType")
+        return cls(*(f"{namespace}{name}" for name in names))
+
+
+def _object_meta(element: Element, tags: _ContentsTags, decode: Callable[[str], str]) -> ObjectMeta:
     text = {child.tag: child.text for child in element}
-    size = text.get(f"{namespace}Size")
-    owner = element.find(f"{namespace}Owner")
+    key = text.get(tags.key)
+    if not key:
+        raise ValueError("it has no key")
+    size = text.get(tags.size)
+    owner = element.find(tags.owner) if tags.owner in text else None
+    algorithms = element.iterfind(tags.checksum_algorithm) if tags.checksum_algorithm in text else ()
     return ObjectMeta(
-        key=decode(text[f"{namespace}Key"] or ""),
-        size=int(size) if size else None,
-        etag=text.get(f"{namespace}ETag"),
-        last_modified=_moment(text.get(f"{namespace}LastModified")),
-        storage_class=text.get(f"{namespace}StorageClass"),
-        owner_id=None if owner is None else owner.findtext(f"{namespace}ID"),
-        checksum_algorithms=tuple(
-            algorithm.text or "" for algorithm in element.iterfind(f"{namespace}ChecksumAlgorithm")
-        ),
-        checksum_type=text.get(f"{namespace}ChecksumType"),
+        decode(key),
+        int(size) if size else None,
+        text.get(tags.etag),
+        _moment(text.get(tags.last_modified)),
+        text.get(tags.storage_class),
+        None if owner is None else owner.findtext(tags.key.removesuffix("Key") + "ID"),
+        tuple([algorithm.text or "" for algorithm in algorithms]),
+        text.get(tags.checksum_type),
     )
 
 

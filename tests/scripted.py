@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = (
     "Choose",
     "Connection",
+    "Drip",
     "Drop",
     "Ending",
     "Raw",
@@ -233,6 +234,22 @@ class Reply:
         head = "\r\n".join([*lines, "", ""]).encode()
         await connection.send(head + (b"" if bodiless else self.body[: self.sent]))
         await connection.end(self.ending)
+
+
+@dataclass(frozen=True, slots=True)
+class Drip:
+    """An answer of status 200 whose body comes a byte at a time, each after ``pause`` seconds."""
+
+    body: bytes
+    pause: float
+    after: Taken = Taken.ALL
+
+    async def play(self, connection: Connection) -> None:
+        """Send it slowly."""
+        await connection.send(f"HTTP/1.1 200 OK\r\nContent-Length: {len(self.body)}\r\n\r\n".encode())
+        for place in range(len(self.body)):
+            await asyncio.sleep(self.pause)
+            await connection.send(self.body[place : place + 1])
 
 
 @dataclass(frozen=True, slots=True)

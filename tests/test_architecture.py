@@ -25,6 +25,8 @@ LAYERS = {
     "xml": WIRE,
     "body": NETWORK,
     "credentials": NETWORK,
+    "receive": NETWORK,
+    "session": NETWORK,
     "transport": NETWORK,
     "bucket": OPERATIONS,
     "client": OPERATIONS,

@@ -44,8 +44,7 @@ class AbstractCredentials(ABC):
             CredentialsError: There are none at hand; the message names the coroutine to await first.
 
         """
-        message = f"{type(self).__name__} has no credentials at hand: await its get() first"
-        raise CredentialsError(message)
+        raise CredentialsError(f"{type(self).__name__} has no credentials at hand: await its get() first")
 
     @property
     def region(self) -> str | None:

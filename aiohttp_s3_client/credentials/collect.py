@@ -82,11 +82,9 @@ def _keywords(
 def _given(credentials: AbstractCredentials, keywords: PartialCredentials) -> AbstractCredentials:
     """Check the provider that the caller gives."""
     if not isinstance(credentials, AbstractCredentials):
-        message = f"credentials is a {type(credentials).__name__}, not a provider such as StaticCredentials"
-        raise TypeError(message)
+        raise TypeError(f"credentials is a {type(credentials).__name__}, not a provider such as StaticCredentials")
     if keywords.parts:
-        message = f"{', '.join(keywords.parts)} beside credentials= makes two identities: give one of them"
-        raise ValueError(message)
+        raise ValueError(f"{', '.join(keywords.parts)} beside credentials= makes two identities: give one of them")
     if isinstance(credentials, KnownCredentials) and credentials.found.parts and not credentials.found.is_complete:
         raise ValueError(credentials.found.problem)
     return credentials

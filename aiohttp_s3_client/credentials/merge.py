@@ -52,9 +52,8 @@ def combine(sources: Sequence[PartialCredentials]) -> Combination:
         if not _belongs(source, parts):
             left_out.append(source.source)
             continue
-        for name in source.parts.keys() - parts.keys():
-            parts[name] = source.parts[name]
-            origins[name] = source.source
+        origins |= {name: source.source for name in source.parts if name not in parts}
+        parts |= source.parts
     found = PartialCredentials(
         " and ".join(dict.fromkeys(origins.values())) or "nowhere",
         parts.get("access_key_id"),

@@ -56,13 +56,13 @@ class PartialCredentials:
             if value is None:
                 continue
             if not isinstance(value, str):
-                message = f"{name} of {self.source} is a {type(value).__name__}, not a str"
-                raise TypeError(message)
+                raise TypeError(f"{name} of {self.source} is a {type(value).__name__}, not a str")
             if not value.strip():
                 object.__setattr__(self, name, None)
             elif _UNUSABLE.search(value):
-                message = f"{name} of {self.source} has whitespace at an end, or a control character: take it out"
-                raise ValueError(message)
+                raise ValueError(
+                    f"{name} of {self.source} has whitespace at an end, or a control character: take it out"
+                )
 
     @property
     def parts(self) -> dict[str, str]:

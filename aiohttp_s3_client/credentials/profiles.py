@@ -69,8 +69,7 @@ class ProfileFiles:
                 f"{file.path} ({file.trouble})" if file.trouble else file.path
                 for file in (self.credentials, self.config)
             )
-            message = f"no profile {named!r} in {places}. Profiles there: {known}"
-            raise CredentialsError(message)
+            raise CredentialsError(f"no profile {named!r} in {places}. Profiles there: {known}")
         return Profile(named or "default", (self.credentials, self.config))
 
 
@@ -114,8 +113,7 @@ def _read(
     except UnicodeDecodeError as error:
         trouble = f"is not UTF-8 text: byte {error.start + 1}"
     if trouble:
-        message = f"{place} {trouble}"
-        raise CredentialsError(message)
+        raise CredentialsError(f"{place} {trouble}")
     return ProfileFile(place, _sections(text, place))
 
 
@@ -142,8 +140,7 @@ def _sections(text: str, path: str) -> dict[str, dict[str, str]]:
     except configparser.ParsingError as error:
         trouble = f"line {error.errors[0][0]}: neither a [section] nor 'name = value'"
     if trouble:
-        message = f"{path} is malformed in {trouble}"
-        raise CredentialsError(message)
+        raise CredentialsError(f"{path} is malformed in {trouble}")
     return {name: dict(parser.items(name)) for name in parser.sections()}
 
 

@@ -30,8 +30,9 @@ class StaticCredentials(KnownCredentials):
         found = PartialCredentials("StaticCredentials", access_key_id, secret_access_key, session_token, region)
         if not found.is_complete:
             missing = "secret_access_key" if found.access_key_id else "access_key_id"
-            message = f"StaticCredentials needs both keys, and {missing} is blank: give it, or use AnonymousCredentials"
-            raise ValueError(message)
+            raise ValueError(
+                f"StaticCredentials needs both keys, and {missing} is blank: give it, or use AnonymousCredentials"
+            )
         super().__init__(found)
 
 

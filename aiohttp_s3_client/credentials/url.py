@@ -19,8 +19,7 @@ def parse_url(url: str | URL) -> URL:
 
     """
     if not isinstance(url, str | URL):
-        message = f"url is a {type(url).__name__}, not a str or a yarl.URL"
-        raise TypeError(message)
+        raise TypeError(f"url is a {type(url).__name__}, not a str or a yarl.URL")
     parsed: URL | None
     try:
         parsed = URL(url)
@@ -28,10 +27,9 @@ def parse_url(url: str | URL) -> URL:
         parsed = None
     # Raised out here, since an exception keeps the one in whose handler it is raised: with the secret.
     if parsed is None:
-        message = (
-            f"{_without_userinfo(str(url))!r} is not a URL; in a key or secret in it, write '/' as %2F, '@' as %40"
+        raise ValueError(
+            f"{_without_userinfo(str(url))!r} is not a URL; in its key and secret, write '/' as %2F and '@' as %40"
         )
-        raise ValueError(message)
     return parsed
 
 

@@ -152,17 +152,17 @@ class LocalS3:
             raise
 
     async def _wait_until_ready(self, process: ServerProcess) -> None:
-        """Ask until a signed request is understood: an open port alone may be a server that is still busy starting."""
+        hindrance = ""
         try:
             async with asyncio.timeout(self._startup_timeout), self._client() as client:
-                while not (await _is_listening(process.port) and await _answers(client)):
+                while hindrance := await _hindrance(process.port, client):
                     if process.ended:
                         raise _EndedEarlyError(process.last_log_lines())
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:
-            waited, log_lines = self._startup_timeout, process.last_log_lines()
             raise LocalS3Error(
-                f"The local S3 server did not answer within {waited} s. It wrote:\n{log_lines}"
+                f"The local S3 server is not ready after {self._startup_timeout} s: {hindrance}. It wrote:\n"
+                f"{process.last_log_lines()}"
             ) from None
 
     def _client(self) -> S3Client:
@@ -185,12 +185,15 @@ async def _is_listening(port: int) -> bool:
     return True
 
 
-async def _answers(client: S3Client) -> bool:
+async def _hindrance(port: int, client: S3Client) -> str:
+    """Say why the server is not ready: an open port alone may be a server that does not know its users yet."""
+    if not await _is_listening(port):
+        return "it does not listen"
     try:
         async with client.get("") as response:
-            return response.ok
-    except S3Error:
-        return False
+            return "" if response.ok else f"it answers {response.status}, {await response.text()}"
+    except S3Error as error:
+        return str(error)
 
 
 def _installed_binary() -> os.PathLike[str]:

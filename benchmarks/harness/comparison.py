@@ -43,9 +43,8 @@ class Comparison:
         return [self.case.figure.of(sample.measurement) for sample in self.samples[name]]
 
     def ratio(self, name: str, reference: str) -> float:
-        """Divide one figure by another, round by round, and give the median: the machine's own drift cancels out."""
-        pairs = zip(self.figures(name), self.figures(reference), strict=True)
-        return median(one / other for one, other in pairs)
+        """Divide a contender's median figure by another's."""
+        return median(self.figures(name)) / median(self.figures(reference))
 
     def best_peer(self) -> str | None:
         """Give the peer with the best median; None without peers."""

@@ -110,6 +110,7 @@ BARS: Final = (
             Bar(case, "nginx", "ours", None, 1.0),
             Bar(case, "nginx", "ours", "aiohttp", 0.85),
             Bar(case, "nginx", "ours-uvloop", None, 1.4),
+            Bar(case, "seaweedfs", "ours", None, 1.0),
         )
     ),
     Bar("list", "nginx", "ours", None, 1.1),

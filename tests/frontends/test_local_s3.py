@@ -367,7 +367,7 @@ async def test_server_that_ends_early_is_told_with_its_last_log_lines(tmp_path: 
 async def test_server_that_stays_silent_is_told_with_its_last_log_lines(tmp_path: Path, folder: Path) -> None:
     """Waiting has an end, and the server goes."""
     weed = program(tmp_path, "echo still thinking; exec sleep 3600")
-    with pytest.raises(LocalS3Error, match=r"within 0\.3 s(?s:.*)still thinking"):
+    with pytest.raises(LocalS3Error, match=r"after 0\.3 s: it does not listen(?s:.*)still thinking"):
         await LocalS3(binary=weed, startup_timeout=0.3).__aenter__()
     weed.unlink()
     assert is_empty(folder)
