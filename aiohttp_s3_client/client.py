@@ -8,17 +8,17 @@ from yarl import URL
 
 from aiohttp_s3_client.body import EMPTY_BODY, FileBody, body_of
 from aiohttp_s3_client.config import ClientConfig
-from aiohttp_s3_client.credentials import AnonymousCredentials, collect_credentials
+from aiohttp_s3_client.credentials import AnonymousCredentials, collect_credentials, parse_url
 from aiohttp_s3_client.endpoint import DEFAULT_REGION, Endpoint
 from aiohttp_s3_client.errors import InvalidResponseError
 from aiohttp_s3_client.headers import checked_headers, copy_headers, put_headers
-from aiohttp_s3_client.sigv4 import UNSIGNED_PAYLOAD, canonical_query, presign
+from aiohttp_s3_client.sigv4 import UNSIGNED_PAYLOAD, canonical_query, presign, uri_encode
 from aiohttp_s3_client.transport import ResponseContext, S3Request, Transport
 from aiohttp_s3_client.xml import parse_objects_page
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Iterable, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -119,7 +119,14 @@ class S3Client:
         return URL(self._transport.endpoint.url, encoded=True)
 
     async def __aenter__(self) -> Self:
-        """Make a session, unless one was given."""
+        """Make a session, unless one was given.
+
+        Raises:
+            RuntimeError: The client is entered already.
+
+        """
+        if self._own_session is not None and not self._own_session.closed:
+            raise RuntimeError("this client is entered already: use it inside of that block, or make another client")
         if self._needs_session:
             self._own_session = self._transport.open_session()
         return self
@@ -202,7 +209,7 @@ class S3Client:
             ValueError: The name is empty, and so would be the bucket's own.
 
         """
-        completed = put_headers(headers, _named(object_name))
+        completed = put_headers(headers, self._named(object_name))
         return self._send("PUT", object_name, completed, params, body_of(data, data_length), content_sha256)
 
     def put_file(
@@ -223,7 +230,7 @@ class S3Client:
             BodyLengthError: The file grew or shrank while it was sent; the store did not keep it.
 
         """
-        completed = put_headers(headers, _named(object_name))
+        completed = put_headers(headers, self._named(object_name))
         return self._send("PUT", object_name, completed, params, FileBody(file_path), content_sha256)
 
     def post(
@@ -243,7 +250,7 @@ class S3Client:
 
         """
         body = EMPTY_BODY if data is None else body_of(data, data_length)
-        return self._send("POST", _named(object_name), checked_headers(headers), params, body, content_sha256)
+        return self._send("POST", self._named(object_name), checked_headers(headers), params, body, content_sha256)
 
     def delete(
         self, object_name: str, *, headers: Mapping[str, str] | None = None, params: Mapping[str, str] | None = None
@@ -254,7 +261,7 @@ class S3Client:
             ValueError: The name is empty, and so would be the bucket's own.
 
         """
-        return self._send("DELETE", _named(object_name), checked_headers(headers), params)
+        return self._send("DELETE", self._named(object_name), checked_headers(headers), params)
 
     def copy(self, source: str, destination: str, *, headers: Mapping[str, str] | None = None) -> ResponseContext:
         """Copy an object inside the store (``CopyObject``); see ``request``.
@@ -281,7 +288,7 @@ class S3Client:
 
         """
         endpoint = self._transport.endpoint
-        if endpoint.path(_named(source)) == endpoint.path(_named(destination)):
+        if endpoint.path(self._named(source)) == endpoint.path(self._named(destination)):
             raise ValueError(f"{source!r} would be renamed to itself, and then deleted: give another destination")
         await self._transport.fetch(self._copy_request(source, destination, headers))
         await self._transport.fetch(S3Request("DELETE", source))
@@ -308,7 +315,7 @@ class S3Client:
             An async generator of pages ``(objects, prefixes)``.
 
         Raises:
-            ValueError: ``max_keys`` is out of bounds.
+            ValueError: ``max_keys`` is out of bounds, or the bucket is not said, or said twice.
             S3ResponseError: The listing was refused.
             S3ConnectionError: No whole answer came.
             InvalidResponseError: A page cannot be read, or does not say how to go on.
@@ -324,7 +331,7 @@ class S3Client:
             "max-keys": None if max_keys is None else str(max_keys),
             "start-after": start_after,
         }
-        return self._pages(object_name.rstrip("/"), {name: value for name, value in asked.items() if value})
+        return self._pages(self._bucket_named(object_name), {name: value for name, value in asked.items() if value})
 
     def presign_url(
         self,
@@ -340,7 +347,7 @@ class S3Client:
 
         Args:
             method: The HTTP method.
-            url: An object name, or a whole ``yarl.URL``.
+            url: An object name as str, or the whole address as ``yarl.URL``.
             headers: Headers that the request must carry, exactly so.
             content_sha256: The hex SHA-256 that its body must have; it is then one of these headers
                 (``x-amz-content-sha256``).
@@ -349,6 +356,7 @@ class S3Client:
 
         Raises:
             ValueError: ``expires`` is out of bounds, a header or the URL cannot be used, or the client is anonymous.
+            TypeError: An argument is of the wrong type.
             CredentialsError: There are no credentials at hand.
 
         """
@@ -356,12 +364,12 @@ class S3Client:
         credentials = transport.credentials.current
         if credentials is None:
             raise ValueError("an anonymous client has nothing to sign a URL with: give it credentials")
-        location = url if isinstance(url, URL) and url.absolute else transport.url_of(str(url))
+        location = _encoded_as_signed(url) if isinstance(url, URL) else transport.url_of(url)
         authority = location.host_port_subcomponent or ""
         query = presign(
             method.upper(),
             location.raw_path,
-            [*location.query.items(), *(params or {}).items()],
+            [*location.query.items(), *_checked_params(params)],
             [("host", authority), *checked_headers(headers).items()],
             credentials,
             region=transport.region,
@@ -386,12 +394,34 @@ class S3Client:
         body: Body = EMPTY_BODY,
         content_sha256: str | None = None,
     ) -> ResponseContext:
-        query = canonical_query(params.items()) if params else ""
+        query = canonical_query(_checked_params(params)) if params else ""
         return self._transport.send(S3Request(method, object_name, query, headers, body, content_sha256))
 
     def _copy_request(self, source: str, destination: str, headers: Mapping[str, str] | None) -> S3Request:
-        copy_source = self._transport.endpoint.copy_source(_named(source))
-        return S3Request("PUT", _named(destination), headers=copy_headers(headers, copy_source), may_fail_late=True)
+        copy_source = self._transport.endpoint.copy_source(self._named(source))
+        headers = copy_headers(headers, copy_source)
+        return S3Request("PUT", self._named(destination), headers=headers, may_fail_late=True)
+
+    def _named(self, object_name: str) -> str:
+        """Let only a name through that addresses an object."""
+        endpoint = self._transport.endpoint
+        if not endpoint.names_object(object_name):
+            form = "key" if endpoint.bucket else "bucket/key"
+            raise ValueError(
+                f"the object name {object_name!r} has no key, and would address the bucket or the whole service: "
+                f"write it as {form!r}, or say so with request()"
+            )
+        return object_name
+
+    def _bucket_named(self, object_name: str) -> str:
+        """Let only a name through that addresses a bucket."""
+        bucket = self._transport.endpoint.bucket
+        name = object_name.strip("/")
+        if (bucket and name) or "/" in name:
+            raise ValueError(f"{name!r} below {self.url} is no bucket: to list a part of one, give prefix=")
+        if not bucket and not name:
+            raise ValueError(f"{self.url} is in no bucket: name the one to list, or give the client bucket=")
+        return name
 
     async def _pages(
         self, object_name: str, query: dict[str, str]
@@ -416,16 +446,34 @@ class S3Client:
 
 def _parsed(url: str | URL) -> URL:
     """Read a URL without ever showing it: it may hold a secret."""
-    if isinstance(url, URL):
-        return url
-    if not isinstance(url, str):
+    if not isinstance(url, str | URL):
         raise TypeError(f"url is a {type(url).__name__}: give str or yarl.URL, and a session as session=")
-    try:
-        return URL(url)
-    except ValueError:
-        raise ValueError(
-            "the URL cannot be read: check its host and port, and percent-encode the credentials in it"
-        ) from None
+    return parse_url(url)
+
+
+def _encoded_as_signed(url: URL) -> URL:
+    """Encode a path as a signature does: yarl leaves more characters alone.
+
+    Raises:
+        ValueError: There is no host.
+
+    """
+    if not url.absolute:
+        raise ValueError(f"the URL {str(url)!r} has no host: give the whole address, or an object name as str")
+    return url.with_path(uri_encode(url.path, keep_slash=True), encoded=True, keep_query=True)
+
+
+def _checked_params(params: Mapping[str, str] | None) -> Iterable[tuple[str, str]]:
+    """Give the parameters of a query.
+
+    Raises:
+        TypeError: A value is no str.
+
+    """
+    for name, value in (params or {}).items():
+        if not isinstance(value, str):
+            raise TypeError(f"the parameter {name} is a {type(value).__name__}: write its value as str")
+        yield name, value
 
 
 def _endpoint(location: URL | None, bucket: str | None, region: str | None) -> Endpoint:
@@ -434,13 +482,3 @@ def _endpoint(location: URL | None, bucket: str | None, region: str | None) -> E
     if region is None:
         raise ValueError("where is the store? Give url=, or region= for AWS")
     return Endpoint.for_aws(region, bucket)
-
-
-def _named(object_name: str) -> str:
-    """Let only a name through that addresses an object."""
-    if not object_name.strip("/"):
-        raise ValueError(
-            f"the object name {object_name!r} is empty, and would address the bucket or the whole service: "
-            "name an object, or say so with request()"
-        )
-    return object_name

@@ -40,7 +40,7 @@ class RetryPolicy:
     def delays(self, random: Callable[[], float]) -> Iterator[float]:
         """Give the seconds to wait before each retry: one value fewer than there are attempts."""
         for retry in range(self.max_attempts - 1):
-            yield random() * min(self.max_delay, self.base_delay * 2**retry)
+            yield random() * min(self.max_delay, self.base_delay * 2.0 ** min(retry, 64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,20 @@ class Timeouts:
 
     ``connect`` bounds one connection's making (TCP and TLS), ``read`` the silence between two pieces of an answer.
     There is no limit on a whole transfer: a slow one that moves may take as long as it needs.
+
+    Raises:
+        ValueError: a limit that leaves no time.
+
     """
 
     connect: float | None = 10.0
     read: float | None = 60.0
+
+    def __post_init__(self) -> None:
+        """Refuse what aiohttp would take for "no limit" without a word."""
+        for name, seconds in (("connect", self.connect), ("read", self.read)):
+            if seconds is not None and seconds <= 0:
+                raise ValueError(f"{name} is {seconds} seconds, which leaves no time: give more, or None for no limit")
 
 
 @dataclass(frozen=True, slots=True)

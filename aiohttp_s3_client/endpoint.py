@@ -25,6 +25,8 @@ _REGION_LABEL = r"(?P<region>[a-z]{2,4}(?:-[a-z]+)+-\d+)"
 _HOSTS = tuple(
     re.compile(pattern)
     for pattern in (
+        # PrivateLink: "bucket" is part of the host's own name, not the name of a bucket.
+        rf"(?:(?P<bucket>.+)\.)?bucket\.vpce-[^.]+\.s3\.{_REGION_LABEL}\.vpce{_AWS}",
         rf"(?:(?P<bucket>.+)\.)?s3(?:-accelerate|-fips)?(?:\.dualstack)?(?:[.-]{_REGION_LABEL})?{_AWS}",
         rf"(?:(?P<bucket>.+)\.)?s3\.{_REGION_LABEL}\..+",
         r"(?:(?P<bucket>.+)\.)?(?P<region>[a-z]{3}\d)\.digitaloceanspaces\.com",
@@ -33,6 +35,8 @@ _HOSTS = tuple(
         r"(?P<bucket>.+)\.s3\..+",
     )
 )
+# Stores that sign for a region which their host names do not say.
+_REGIONS = {".r2.cloudflarestorage.com": "auto", "storage.yandexcloud.net": "ru-central1"}
 # By the beginning of a region's name; source: the endpoint tables of the AWS General Reference.
 _AWS_DOMAINS = {
     "cn-": "amazonaws.com.cn",
@@ -73,15 +77,20 @@ class Endpoint:
         that the host's beginning is one.
 
         Raises:
-            ValueError: no http(s) scheme or no host, a query or a fragment, or two buckets.
+            ValueError: no http(s) scheme or no host, an unescaped secret, a query or a fragment, or two buckets.
 
         """
-        if url.scheme not in {"http", "https"} or not url.host:
+        if not url.host:
+            raise ValueError("the URL has no scheme or no host: write it as https://host[:port][/bucket]")
+        if "@" in str(url.relative()):
+            raise ValueError("the URL has an @ behind its host: in credentials, write / as %2F, ? as %3F, # as %23")
+        if url.scheme not in {"http", "https"}:
             raise ValueError(f"{_shown(url)!r} is not a store's URL: write it as https://host[:port][/bucket]")
         if url.raw_query_string or url.raw_fragment:
             raise ValueError(f"the URL {_shown(url)!r} has a query or a fragment: a store's URL ends with its path")
         host_bucket, region = _host_says(url.host, bucket)
-        path = url.raw_path.rstrip("/")
+        # Not as yarl encodes it, which leaves more characters alone than a signature does.
+        path = uri_encode(url.path.rstrip("/"), keep_slash=True)
         path_bucket = None if host_bucket or not path else url.path.rstrip("/").rpartition("/")[2]
         found = host_bucket or path_bucket
         if bucket and found not in {None, bucket}:
@@ -89,7 +98,7 @@ class Endpoint:
                 f"the URL {_shown(url)!r} is in the bucket {found!r}, and bucket={bucket!r} is another: give one"
             )
         if bucket and not found:
-            path = f"/{uri_encode(bucket)}"
+            path = _bucket_path(bucket)
         return cls(
             scheme=url.scheme,
             authority=url.host_port_subcomponent or "",
@@ -104,7 +113,7 @@ class Endpoint:
         """Give AWS's address in ``region``: the bucket as subdomain, or as path where it is no DNS label.
 
         Raises:
-            ValueError: ``region`` does not look like one.
+            ValueError: ``region`` does not look like one, or ``bucket`` does not.
 
         """
         if not _REGION.fullmatch(region):
@@ -113,20 +122,31 @@ class Endpoint:
         host = f"s3.{region}.{domain}"
         if bucket and _DNS_LABEL.fullmatch(bucket):
             return cls("https", f"{bucket}.{host}", bucket=bucket, in_subdomain=True, region=region)
-        return cls("https", host, f"/{uri_encode(bucket)}" if bucket else "", bucket=bucket, region=region)
+        return cls("https", host, _bucket_path(bucket) if bucket else "", bucket=bucket, region=region)
 
     @property
     def url(self) -> str:
         """The address as text, without a slash at its end."""
         return f"{self.scheme}://{self.authority}{self.base_path}"
 
+    def names_object(self, object_name: str) -> bool:
+        """Tell whether a name goes as far as a key: if not, it is the bucket's, or the service's."""
+        if self.bucket:
+            return bool(_without_slash(object_name).strip("/"))
+        bucket, _, key = _without_slash(object_name).partition("/")
+        return bool(bucket and key.strip("/"))
+
     def path(self, object_name: str) -> str:
         """Give the encoded path of an object name; an empty name is the bucket's, or the service's, own path.
 
         One leading slash of the name is passed over. All else is encoded as it stands: ``//``, ``.`` and ``..`` are
         part of a key.
+
+        Raises:
+            TypeError: ``object_name`` is no str.
+
         """
-        key = object_name.removeprefix("/")
+        key = _without_slash(object_name)
         if not key:
             return self.base_path or "/"
         return f"{self.base_path}/{uri_encode(key, keep_slash=True)}"
@@ -136,20 +156,33 @@ class Endpoint:
         if self.in_subdomain:
             return f"/{self.bucket}{self.path(object_name)}"
         bucket_path = f"/{uri_encode(self.bucket)}" if self.bucket else ""
-        return f"{bucket_path}/{uri_encode(object_name.removeprefix('/'), keep_slash=True)}"
+        return f"{bucket_path}/{uri_encode(_without_slash(object_name), keep_slash=True)}"
+
+
+def _without_slash(object_name: str) -> str:
+    """Pass over the leading slash of an object name."""
+    if not isinstance(object_name, str):
+        raise TypeError(f"the object name {object_name!r} is a {type(object_name).__name__}: give it as str")
+    return object_name.removeprefix("/")
 
 
 def _host_says(host: str, bucket: str | None) -> tuple[str | None, str | None]:
     """Give the bucket and the region that a host name stands for, where it says so."""
     matches = (pattern.fullmatch(host) for pattern in _HOSTS)
     said = next((match.groupdict() for match in matches if match), {})
-    if bucket and host.startswith(f"{bucket}."):
-        return bucket, said.get("region")
-    return said.get("bucket"), said.get("region")
+    region = said.get("region") or next((name for end, name in _REGIONS.items() if host.endswith(end)), None)
+    is_service = bool(said) and said["bucket"] is None
+    if bucket and host.startswith(f"{bucket}.") and not is_service:
+        return bucket, region
+    return said.get("bucket"), region
+
+
+def _bucket_path(bucket: str) -> str:
+    if "/" in bucket:
+        raise ValueError(f"bucket={bucket!r} has a slash, which no bucket has: say a key's beginning in object names")
+    return f"/{uri_encode(bucket)}"
 
 
 def _shown(url: URL) -> str:
     """Give what may be shown of a URL: nothing of its userinfo or query, which can hold secrets."""
-    if not url.raw_host:
-        return str(url.with_query(None)).rpartition("@")[2]
     return str(url.with_user(None).with_query(None).with_fragment(None))

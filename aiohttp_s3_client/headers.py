@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ("checked_headers", "content_type_of", "copy_headers", "put_headers")
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_LINE_BREAK: Final = re.compile(r"[\r\n\0]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # What the client itself says: a caller's value would contradict what is sent.
 _RESERVED: Final = {
     "authorization": "it is made from the credentials",
@@ -43,7 +43,7 @@ def checked_headers(headers: Mapping[str, str] | None) -> CIMultiDict[str]:
     """Copy a caller's headers; None are none.
 
     Raises:
-        ValueError: A name is no HTTP token or is the client's own business, or a value holds CR, LF or NUL.
+        ValueError: A name is no HTTP token or is the client's own business, or a value holds a control character.
         TypeError: A value is no str.
 
     """
@@ -55,9 +55,9 @@ def checked_headers(headers: Mapping[str, str] | None) -> CIMultiDict[str]:
             raise ValueError(f"the header {name} cannot be given: {_RESERVED[name.lower()]}")
         if not isinstance(value, str):
             raise TypeError(f"the header {name} is a {type(value).__name__}: write its value as str")
-        if _LINE_BREAK.search(value):
+        if _CONTROL.search(value):
             raise ValueError(
-                f"the header {name} holds a line break or NUL, which would end it: take it out, or encode it"
+                f"the header {name} holds a line break or another control character: take it out, or encode it"
             )
     return checked
 
@@ -70,15 +70,17 @@ def put_headers(headers: Mapping[str, str] | None, object_name: str) -> CIMultiD
 
 
 def copy_headers(headers: Mapping[str, str] | None, copy_source: str) -> CIMultiDict[str]:
-    """Complete the headers of ``CopyObject``; metadata in them replaces the source's, as the caller surely means.
+    """Complete the headers of ``CopyObject``; metadata or tags in them replace the source's, as the caller surely means.
 
-    Without ``x-amz-metadata-directive: REPLACE`` S3 passes such headers over without a word.
+    Without ``x-amz-metadata-directive: REPLACE``, and the like for tags, S3 passes such headers over without a word.
     """
     completed = checked_headers(headers)
     completed["x-amz-copy-source"] = copy_source
     names = {name.lower() for name in completed}
     if names & _COPIED or any(name.startswith("x-amz-meta-") for name in names):
         completed.setdefault("x-amz-metadata-directive", "REPLACE")
+    if "x-amz-tagging" in names:
+        completed.setdefault("x-amz-tagging-directive", "REPLACE")
     return completed
 
 

@@ -16,7 +16,7 @@ from yarl import URL
 from aiohttp_s3_client import errors
 from aiohttp_s3_client.body import EMPTY_BODY, Body, StreamPayload
 from aiohttp_s3_client.models import ErrorDocument
-from aiohttp_s3_client.session import Disconnected, client_timeout, open_session, send_once
+from aiohttp_s3_client.session import Disconnected, open_session, sender_through
 from aiohttp_s3_client.sigv4 import sign_headers
 from aiohttp_s3_client.xml import parse_error
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aiohttp_s3_client.credentials import AbstractCredentials
     from aiohttp_s3_client.endpoint import Endpoint
     from aiohttp_s3_client.models import Credentials
+    from aiohttp_s3_client.session import Sender
 
 __all__ = ("ResponseContext", "S3Request", "Transport")
 
@@ -38,9 +39,6 @@ _DOCUMENT_LIMIT: Final = 16 * 1024 * 1024
 _NO_HEADERS: Final = CIMultiDictProxy(CIMultiDict[str]())
 # Never signed, since intermediaries rewrite them. A store, or a proxy, must not pack what is read as it was stored.
 _FIXED_HEADERS: Final = {"User-Agent": "aiohttp-s3-client", "Accept-Encoding": "identity"}
-# What aiohttp would add to these methods by itself, after the signing.
-_NO_CONTENT_TYPE: Final = ("Content-Type",)
-_METHODS_WITH_CONTENT_TYPE: Final = frozenset({"PATCH", "POST", "PUT"})
 _NETWORK_ERRORS: Final = (aiohttp.ClientError, TimeoutError)
 _NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
@@ -161,26 +159,15 @@ class Transport:
         self.clock = clock
         self._sleep = sleep
         self._session: aiohttp.ClientSession | None = None
-        self._timeout = aiohttp.ClientTimeout()
-        self._middlewares: tuple[aiohttp.ClientMiddlewareType, ...] = ()
+        self._sender: Sender | None = None
 
     def attach(self, session: aiohttp.ClientSession) -> None:
-        """Send through a session of the caller's.
-
-        Its own timeout counts, unless that is aiohttp's default of 300 s for everything, which no large object meets.
-        """
-        self._session = session
-        self._timeout = client_timeout(self._config.timeouts)
-        if session.timeout != aiohttp.client.DEFAULT_TIMEOUT:
-            self._timeout = session.timeout
-        # A request's middlewares replace the session's, for which there is no public name. Ours is the outermost: the
-        # caller's see aiohttp's own errors, and one that they raise makes aiohttp send again no more than its own.
-        self._middlewares = (send_once, *session._middlewares)  # noqa: SLF001
+        """Send through a session of the caller's."""
+        self._session, self._sender = session, sender_through(session, self._config.timeouts)
 
     def open_session(self) -> aiohttp.ClientSession:
         """Make a session tuned for S3 and send through it; the caller closes it."""
-        self._session = open_session(self._config.timeouts)
-        self._timeout = self._session.timeout
+        self._session, self._sender = open_session(self._config.timeouts)
         return self._session
 
     def url_of(self, object_name: str, query: str = "") -> URL:
@@ -202,7 +189,7 @@ class Transport:
             S3ResponseError: the session was made with ``raise_for_status``, or an apparent success was an error.
 
         """
-        check = self._opened().raise_for_status
+        check = self._session.raise_for_status if self._session else False
         sending = self._try(request, judge=check is True)
         return ResponseContext(_checked(sending, check) if callable(check) else sending)
 
@@ -253,24 +240,11 @@ class Transport:
 
     async def _attempt(self, request: S3Request, body: Body) -> aiohttp.ClientResponse:
         """Send a request once."""
-        session = self._opened()
         url = self.url_of(request.object_name, request.query)
         headers = self._headers(request, body, url, await self.credentials.get())
         data = body.open()
-        untyped = request.method in _METHODS_WITH_CONTENT_TYPE and "Content-Type" not in request.headers
         try:
-            return await session.request(
-                request.method,
-                url,
-                headers=headers,
-                data=data,
-                skip_auto_headers=_NO_CONTENT_TYPE if untyped else None,
-                timeout=self._timeout,
-                allow_redirects=False,
-                auto_decompress=False,
-                raise_for_status=False,
-                middlewares=self._middlewares,
-            )
+            return await self._opened().send(request.method, url, headers, data)
         except _NETWORK_ERRORS as error:
             if isinstance(data, StreamPayload) and data.failure is not None:
                 # The body's own source failed, not the network: that is what the caller wants to see.
@@ -307,12 +281,12 @@ class Transport:
             return 0.0
         return min(max(seconds, 0.0), self._config.retry.max_delay)
 
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
+    def _opened(self) -> Sender:
+        if self._sender is None:
             raise RuntimeError(
                 "this client has no session: enter it (`async with S3Client(...) as client:`) or give session="
             )
-        return self._session
+        return self._sender
 
 
 async def _checked(

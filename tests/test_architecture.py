@@ -26,6 +26,8 @@ LAYERS = {
     "body": NETWORK,
     "credentials": NETWORK,
     "receive": NETWORK,
+    "direct": NETWORK,
+    "idle": NETWORK,
     "session": NETWORK,
     "transport": NETWORK,
     "bucket": OPERATIONS,

@@ -46,7 +46,7 @@ class ManualTime:
 
 
 @asynccontextmanager
-async def opened(  # noqa: PLR0913 - what differs from test to test
+async def opened(
     server: ScriptedServer,
     *,
     time: ManualTime | None = None,

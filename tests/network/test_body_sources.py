@@ -291,11 +291,13 @@ async def test_the_body_of_another_response_arrives() -> None:
     """A download is sent on as it comes, however long its lines are."""
     one_line = LARGE.replace(b"\n", b" ")
     async with ScriptedServer(Reply(body=one_line), Reply()) as server:
-        async with opened(server) as client, aiohttp.ClientSession() as session:
-            async with session.get(f"{server.url}/source") as source:
-                sending = client.put("key", source.content, data_length=source.content_length)
-                async with sending as response:
-                    assert response.status == 200
+        async with (
+            opened(server) as client,
+            aiohttp.ClientSession() as session,
+            session.get(f"{server.url}/source") as source,
+            client.put("key", source.content, data_length=source.content_length) as response,
+        ):
+            assert response.status == 200
         assert_plain(server.requests[-1], one_line)
 
 

@@ -46,7 +46,7 @@ SESSIONS: dict[str, OpenSession] = {
 }
 
 
-@pytest.fixture(params=SESSIONS.values(), ids=SESSIONS)
+@pytest.fixture(params=list(SESSIONS.values()), ids=list(SESSIONS))
 def open_session(request: pytest.FixtureRequest) -> OpenSession:
     """Give each kind of session, to be made where the loop runs."""
     made: OpenSession = request.param
@@ -301,8 +301,11 @@ async def test_a_middleware_that_fails_is_not_answered_with_a_second_request() -
         (await handler(request)).close()
         raise aiohttp.ClientOSError("made up")
 
-    async with ScriptedServer(then=Reply(body=b"unread")) as server, aiohttp.ClientSession(middlewares=(fail,)) as session:
-        async with opened(server, session=session, retry=ONCE) as client:
+    async with ScriptedServer(then=Reply(body=b"unread")) as server:
+        async with (
+            aiohttp.ClientSession(middlewares=(fail,)) as session,
+            opened(server, session=session, retry=ONCE) as client,
+        ):
             with pytest.raises(S3ConnectionError, match="made up"):
                 await client.put("key", b"data")
         assert calls == len(server.requests) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.utils
-from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
@@ -18,9 +17,6 @@ from aiohttp_s3_client import (
 )
 from tests.network.clients import NOON, TOKEN, ManualTime, fetch, opened, signature_holds
 from tests.scripted import Ending, Reply, ScriptedServer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 HTML = Reply(503, {"Content-Type": "text/html"}, b"<html><body><h1>503 Slow down</h1></body>")
 CUT_OFF = Reply(503, {"Content-Type": "application/xml"}, b"<?xml version='1.0'?><Error><Code>SlowDo")
@@ -48,9 +44,9 @@ def described(reply: Reply) -> str:
 
 
 @pytest.fixture(params=["PUT", "GET", "DELETE", "POST"])
-def method(request: pytest.FixtureRequest) -> Iterator[str]:
+def method(request: pytest.FixtureRequest) -> str:
     """Give each method whose answer has a body."""
-    yield request.param
+    return str(request.param)
 
 
 @pytest.mark.parametrize("reply", TEMPORARY, ids=described)
@@ -146,8 +142,8 @@ async def test_every_attempt_is_signed_afresh() -> None:
     time = ManualTime()
     busy = Reply(503, {"Retry-After": "7"})
     async with ScriptedServer(busy, busy, OK) as server:
-        async with opened(server, time=time, session_token=TOKEN) as client, client.put("a b//+~ü", b"data") as response:
-            assert response.status == 200
+        async with opened(server, time=time, session_token=TOKEN) as client, client.put("a b//+~ü", b"data") as answer:
+            assert answer.status == 200
         dates = [request.headers["x-amz-date"] for request in server.requests]
         assert dates == ["20260301T120000Z", "20260301T120007Z", "20260301T120014Z"]
         assert len({request.headers["Authorization"] for request in server.requests}) == 3
@@ -228,8 +224,6 @@ async def test_an_error_document_that_breaks_off_is_fetched_again() -> None:
 
 async def test_a_verb_hands_over_a_download_that_breaks_off() -> None:
     """A verb's response is the caller's to read, and so is its failure."""
-
-
     async with ScriptedServer(Reply(body=b"whole", sent=3, ending=Ending.CLOSE)) as server:
         async with opened(server) as client, client.get("key") as response:
             with pytest.raises(aiohttp.ClientPayloadError):
