@@ -70,7 +70,7 @@ def put_headers(headers: Mapping[str, str] | None, object_name: str) -> CIMultiD
 
 
 def copy_headers(headers: Mapping[str, str] | None, copy_source: str) -> CIMultiDict[str]:
-    """Complete the headers of ``CopyObject``; metadata or tags in them replace the source's, as the caller surely means.
+    """Complete the headers of ``CopyObject``; metadata or tags in them replace the source's, as is surely meant.
 
     Without ``x-amz-metadata-directive: REPLACE``, and the like for tags, S3 passes such headers over without a word.
     """

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = "aiohttp_s3_client"
 FOLDER = Path(__file__).parents[1] / PACKAGE
 
-VALUES, WIRE, NETWORK, OPERATIONS, TRANSFERS, PUBLIC, FRONT_ENDS = range(7)
+VALUES, WIRE, NETWORK, OPERATIONS, TRANSFERS, CLIENT, PUBLIC, FRONT_ENDS = range(8)
 
 # The first name below the package says the layer; the empty one is the package itself, which gathers the public names.
 LAYERS = {
@@ -31,11 +31,14 @@ LAYERS = {
     "session": NETWORK,
     "transport": NETWORK,
     "bucket": OPERATIONS,
-    "client": OPERATIONS,
+    "operations": OPERATIONS,
+    "verbs": OPERATIONS,
     "bulk": TRANSFERS,
     "download": TRANSFERS,
     "multipart": TRANSFERS,
     "upload": TRANSFERS,
+    "workers": TRANSFERS,
+    "client": CLIENT,
     "": PUBLIC,
     "__main__": FRONT_ENDS,
     "cli": FRONT_ENDS,

@@ -40,10 +40,12 @@ def late(code: str) -> Reply:
 
 
 @pytest.mark.parametrize("code", ["InternalError", "SlowDown", "RequestTimeout", "ServiceUnavailable"])
-async def test_a_copy_that_fails_late_for_a_while_is_tried_again(code: str) -> None:
+async def test_a_copy_that_fails_late_for_a_while_is_tried_again(
+    session: aiohttp.ClientSession | None, code: str
+) -> None:
     """A 200 is not believed before its document was read."""
     async with ScriptedServer(late(code), COPIED) as server:
-        async with opened(server) as client, client.copy("a", "b") as response:
+        async with opened(server, session=session) as client, client.copy("a", "b") as response:
             assert response.status == 200
             assert b"CopyObjectResult" in await response.read()
         assert [request.method for request in server.requests] == ["PUT", "PUT"]
@@ -117,10 +119,10 @@ async def test_a_document_of_16_mib_is_read_and_a_longer_one_refused(status: int
         assert len(server.requests) == 2
 
 
-async def test_an_answer_without_an_end_is_given_up() -> None:
+async def test_an_answer_without_an_end_is_given_up(session: aiohttp.ClientSession | None) -> None:
     """Without a length, it is refused as soon as it is too long, and its connection closed."""
     async with ScriptedServer(Raw(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(SIXTEEN + 70_000), ending=Ending.STALL)) as server:
-        async with opened(server) as client:
+        async with opened(server, session=session) as client:
             with pytest.raises(InvalidResponseError):
                 await fetch(client)
         assert len(server.requests) == 1
@@ -176,10 +178,10 @@ async def test_a_sessions_own_function_judges_the_last_answer() -> None:
         assert len(server.requests) == 3
 
 
-async def test_a_response_that_is_left_unread_gives_up_its_connection() -> None:
+async def test_a_response_that_is_left_unread_gives_up_its_connection(session: aiohttp.ClientSession | None) -> None:
     """Entering a request and leaving it needs no read."""
     async with ScriptedServer(then=Reply(body=bytes(3_000_000))) as server:
-        async with opened(server) as client:
+        async with opened(server, session=session) as client:
             async with client.get("key") as response:
                 assert await response.content.read(10)
             async with await client.get("key") as response:
@@ -187,10 +189,12 @@ async def test_a_response_that_is_left_unread_gives_up_its_connection() -> None:
         assert len(server.requests) == 2
 
 
-async def test_a_response_that_was_read_leaves_its_connection_to_the_next() -> None:
+async def test_a_response_that_was_read_leaves_its_connection_to_the_next(
+    session: aiohttp.ClientSession | None,
+) -> None:
     """One connection serves them all."""
     async with ScriptedServer(then=Reply(body=b"data")) as server:
-        async with opened(server) as client:
+        async with opened(server, session=session) as client:
             for _ in range(5):
                 async with client.put("key", b"data") as response:
                     assert await response.read() == b"data"

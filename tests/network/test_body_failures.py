@@ -99,12 +99,12 @@ async def assert_nothing_whole(server: ScriptedServer) -> None:
 
 @pytest.mark.parametrize("length", [0, 1, len(PIECES[0]), SIZE - 1, SIZE + 1, 2 * SIZE])
 async def test_a_stream_of_another_length_than_said_never_makes_a_whole_request(
-    shape: Callable[[Source], Data], length: int
+    session: aiohttp.ClientSession | None, shape: Callable[[Source], Data], length: int
 ) -> None:
     """Too long or too short: the store sees a request that breaks off, and the caller a clear error."""
     source = Source(*PIECES)
     async with ScriptedServer(then=Reply()) as server:
-        async with opened(server) as client:
+        async with opened(server, session=session) as client:
             words = rf"declared to have {length} bytes, and has (more|only)"
             with pytest.raises(BodyLengthError, match=words) as caught:
                 await client.put("key", shape(source), data_length=length)
@@ -162,12 +162,12 @@ async def test_more_than_the_limit_of_unknown_length_is_refused_before_anything_
 )
 @pytest.mark.parametrize("length", [SIZE, SIZE + 1, None], ids=["at the end", "in the middle", "while gathering"])
 async def test_what_a_source_raises_comes_out_as_itself(
-    shape: Callable[[Source], Data], error: Exception, length: int | None
+    session: aiohttp.ClientSession | None, shape: Callable[[Source], Data], error: Exception, length: int | None
 ) -> None:
     """Not as an error of the network, and not tried again, even where a network's error looks alike."""
     source = Source(*PIECES, error=error)
     async with ScriptedServer(then=Reply()) as server:
-        async with opened(server) as client:
+        async with opened(server, session=session) as client:
             with pytest.raises(type(error)) as caught:
                 await client.put("key", shape(source), data_length=length)
         await assert_nothing_whole(server)
@@ -286,12 +286,17 @@ async def test_a_body_that_comes_once_is_not_sent_again_when_the_connection_brea
         await closed(source)
 
 
-async def test_a_source_is_closed_when_the_answer_comes_early(shape: Callable[[Source], Data]) -> None:
+async def test_a_source_is_closed_when_the_answer_comes_early(
+    session: aiohttp.ClientSession | None, shape: Callable[[Source], Data]
+) -> None:
     """A store that refuses need not read to the end, and neither do we."""
     early = Reply(403, body=b"no", after=Taken.HEAD)
     source = Source(*PIECES * 50)
     async with ScriptedServer(early, receive_buffer=4096) as server:
-        async with opened(server) as client, client.put("key", shape(source), data_length=50 * SIZE) as response:
+        async with (
+            opened(server, session=session) as client,
+            client.put("key", shape(source), data_length=50 * SIZE) as response,
+        ):
             assert (response.status, await response.read()) == (403, b"no")
         await closed(source)
         assert len(server.requests) == 1
@@ -299,11 +304,13 @@ async def test_a_source_is_closed_when_the_answer_comes_early(shape: Callable[[S
 
 
 @pytest.mark.parametrize("length", [10**9, None], ids=["streaming", "gathering"])
-async def test_a_source_is_closed_when_the_request_is_cancelled(length: int | None) -> None:
+async def test_a_source_is_closed_when_the_request_is_cancelled(
+    session: aiohttp.ClientSession | None, length: int | None
+) -> None:
     """Wherever it stands at that moment."""
     source = Source(b"piece") if length is None else Source(*PIECES)
     async with ScriptedServer(Drop(ending=Ending.STALL)) as server:
-        async with opened(server) as client:
+        async with opened(server, session=session) as client:
             sending = asyncio.ensure_future(client.put("key", source.endless(), data_length=length).__aenter__())
             await (source.half_read.wait() if length is None else server.until(lambda server: bool(server.requests)))
             sending.cancel()

@@ -132,10 +132,12 @@ def assert_plain(request: Received, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("make", IN_MEMORY.values(), ids=IN_MEMORY)
-async def test_every_kind_of_body_arrives_and_is_sent_again(make: Callable[[], Data]) -> None:
+async def test_every_kind_of_body_arrives_and_is_sent_again(
+    session: aiohttp.ClientSession | None, make: Callable[[], Data]
+) -> None:
     """After a 503 the same bytes go out from the same start: small ones of unknown length are held for that."""
     async with ScriptedServer(BUSY, Reply()) as server:
-        async with opened(server) as client, client.put("key", make()) as response:
+        async with opened(server, session=session) as client, client.put("key", make()) as response:
             assert response.status == 200
         assert len(server.requests) == 2
         for request in server.requests:
@@ -154,10 +156,12 @@ async def test_a_body_of_known_length_that_can_be_opened_again_is_sent_again(mak
 
 
 @pytest.mark.parametrize("make", ONCE.values(), ids=ONCE)
-async def test_a_body_that_comes_once_is_sent_once(make: Callable[[], Data]) -> None:
+async def test_a_body_that_comes_once_is_sent_once(
+    session: aiohttp.ClientSession | None, make: Callable[[], Data]
+) -> None:
     """A 503 is then handed over as it is, and no half body follows."""
     async with ScriptedServer(Reply(503, body=b"busy"), Reply()) as server:
-        async with opened(server) as client, client.put("key", make(), data_length=4) as response:
+        async with opened(server, session=session) as client, client.put("key", make(), data_length=4) as response:
             assert (response.status, await response.read()) == (503, b"busy")
         assert len(server.requests) == 1
         assert_plain(server.requests[0], b"data")
@@ -167,14 +171,16 @@ async def test_a_body_that_comes_once_is_sent_once(make: Callable[[], Data]) -> 
     "kind", ["bytes", "bytearray", "memoryview", "BytesIO", "list", "generator", "real file", "put_file"]
 )
 @pytest.mark.parametrize("size", [len(LARGE), 1024 * 1024, 5 * 1024 * 1024, 5 * 1024 * 1024 + 1])
-async def test_a_large_body_arrives_exactly(kind: str, size: int, tmp_path: Path) -> None:
+async def test_a_large_body_arrives_exactly(
+    session: aiohttp.ClientSession | None, kind: str, size: int, tmp_path: Path
+) -> None:
     """Megabytes go out in pieces, and twice when the first answer is 503."""
     content = (LARGE * 3)[:size]
     path = tmp_path / "file"
     path.write_bytes(content)
     pieces = [content[start : start + 70_001] for start in range(0, size, 70_001)]
     async with ScriptedServer(BUSY, Reply()) as server:
-        async with opened(server) as client:
+        async with opened(server, session=session) as client:
             with path.open("rb") as file:
                 data: dict[str, Data] = {
                     "bytes": content,
@@ -355,10 +361,10 @@ async def test_the_body_of_a_stream_reader_arrives() -> None:
 
 
 @pytest.mark.parametrize("data", ["", b"", bytearray(), memoryview(b""), io.BytesIO(), [], iter(()), [b"", b""]])
-async def test_an_empty_body_says_that_its_length_is_0(data: Data) -> None:
+async def test_an_empty_body_says_that_its_length_is_0(session: aiohttp.ClientSession | None, data: Data) -> None:
     """A store refuses a PUT without any length."""
     async with ScriptedServer(Reply()) as server:
-        async with opened(server) as client, client.put("key", data) as response:
+        async with opened(server, session=session) as client, client.put("key", data) as response:
             assert response.status == 200
         assert_plain(server.requests[0], b"")
 
@@ -373,10 +379,12 @@ async def test_an_empty_file_says_that_its_length_is_0(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
-async def test_a_request_without_a_body_says_that_its_length_is_0(method: str) -> None:
+async def test_a_request_without_a_body_says_that_its_length_is_0(
+    session: aiohttp.ClientSession | None, method: str
+) -> None:
     """Google's store answers 411 to a POST that does not."""
     async with ScriptedServer(Reply()) as server:
-        async with opened(server) as client:
+        async with opened(server, session=session) as client:
             await fetch(client, method)
         assert_plain(server.requests[0], b"")
 

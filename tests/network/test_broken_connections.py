@@ -119,10 +119,12 @@ async def test_the_attempts_of_a_request_that_always_breaks_are_those_that_the_s
 
 @pytest.mark.parametrize("drop", DROPS, ids=described)
 @pytest.mark.parametrize("data", [b"data", LARGE], ids=["small", "large"])
-async def test_a_fresh_connection_that_breaks_is_tried_again(drop: Drop, data: bytes) -> None:
+async def test_a_fresh_connection_that_breaks_is_tried_again(
+    session: aiohttp.ClientSession | None, drop: Drop, data: bytes
+) -> None:
     """Wherever it breaks, the second attempt sends the whole body from its start."""
     async with ScriptedServer(drop, Reply()) as server:
-        async with opened(server) as client, client.put("key", data) as response:
+        async with opened(server, session=session) as client, client.put("key", data) as response:
             assert response.status == 200
         assert len(server.requests) == 2
         assert server.requests[-1].body == data
@@ -132,11 +134,11 @@ async def test_a_fresh_connection_that_breaks_is_tried_again(drop: Drop, data: b
 @pytest.mark.parametrize("condition", [{"If-None-Match": "*"}, {"if-match": '"etag"'}], ids=["absent", "unchanged"])
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 async def test_a_conditional_write_is_not_repeated_once_it_was_sent(
-    drop: Drop, condition: dict[str, str], method: str
+    session: aiohttp.ClientSession | None, drop: Drop, condition: dict[str, str], method: str
 ) -> None:
     """Its own effect would make the condition fail: the caller is told that the outcome is unknown."""
     async with ScriptedServer(drop) as server:
-        async with opened(server) as client:
+        async with opened(server, session=session) as client:
             with pytest.raises(S3ConnectionError, match=r"\(1 attempt\)") as caught:
                 await client.request(method, "key", headers=condition)
         assert len(server.requests) == 1
@@ -160,10 +162,10 @@ async def test_a_conditional_write_is_repeated_after_an_answer_that_asks_for_it(
 
 
 @pytest.mark.parametrize("drop", DROPS, ids=described)
-async def test_post_is_not_repeated_once_it_was_sent(drop: Drop) -> None:
+async def test_post_is_not_repeated_once_it_was_sent(session: aiohttp.ClientSession | None, drop: Drop) -> None:
     """What it did once it could do twice, such as begin an upload."""
     async with ScriptedServer(drop) as server:
-        async with opened(server) as client:
+        async with opened(server, session=session) as client:
             with pytest.raises(S3ConnectionError) as caught:
                 await client.post("key", b"data", params={"uploads": ""})
         assert len(server.requests) == 1
@@ -201,12 +203,12 @@ async def once() -> AsyncIterator[bytes]:
 
 @pytest.mark.parametrize("send", REQUESTS.values(), ids=REQUESTS)
 async def test_what_was_never_sent_is_tried_again_whatever_it_is(
-    send: Callable[[S3Client], Awaitable[aiohttp.ClientResponse]],
+    session: aiohttp.ClientSession | None, send: Callable[[S3Client], Awaitable[aiohttp.ClientResponse]]
 ) -> None:
     """A refused connection carries nothing: the request is made until the server listens, and arrives once, whole."""
     async with ScriptedServer(Reply(), listening=False) as server:
         time = Opening(server)
-        async with opened(server, time=time) as client:
+        async with opened(server, session=session, time=time) as client:
             response = await send(client)
             assert response.status == 200
             response.release()
@@ -241,10 +243,12 @@ async def test_an_idle_connection_that_the_server_closed_is_not_noticed_by_the_c
 @pytest.mark.parametrize(
     "junk", [b"\x00\xff\r\n\r\n", b"HTTP/1.1 twohundred OK\r\n\r\n", b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 200 OK\r\n"]
 )
-async def test_an_answer_that_is_no_http_is_a_broken_connection(junk: bytes) -> None:
+async def test_an_answer_that_is_no_http_is_a_broken_connection(
+    session: aiohttp.ClientSession | None, junk: bytes
+) -> None:
     """It is tried again, and in the end one of our own errors."""
     async with ScriptedServer(then=Raw(junk)) as server:
-        async with opened(server, retry=THREE) as client:
+        async with opened(server, session=session, retry=THREE) as client:
             with pytest.raises(S3ConnectionError, match=r"\(3 attempts\)"):
                 await fetch(client)
         assert len(server.requests) == 3
@@ -311,10 +315,10 @@ async def test_a_middleware_that_fails_is_not_answered_with_a_second_request() -
         assert calls == len(server.requests) == 1
 
 
-async def test_a_cancelled_request_leaves_no_connection() -> None:
+async def test_a_cancelled_request_leaves_no_connection(session: aiohttp.ClientSession | None) -> None:
     """Cancelled while the answer is awaited, it is not tried again, and its connection is closed."""
     async with ScriptedServer(Drop(ending=Ending.STALL)) as server:
-        async with opened(server) as client:
+        async with opened(server, session=session) as client:
             sending = asyncio.ensure_future(client.put("key", b"data").__aenter__())
             await server.until(lambda server: any(request.whole for request in server.requests))
             sending.cancel()

@@ -50,11 +50,13 @@ def method(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.mark.parametrize("reply", TEMPORARY, ids=described)
-async def test_a_temporary_error_is_tried_again(reply: Reply, method: str) -> None:
+async def test_a_temporary_error_is_tried_again(
+    session: aiohttp.ClientSession | None, reply: Reply, method: str
+) -> None:
     """One temporary answer, then success: two requests, whole and alike, and the second one's answer."""
     data = None if method in {"GET", "DELETE"} else b"data"
     async with ScriptedServer(reply, OK) as server:
-        async with opened(server) as client, client.request(method, "key", data=data) as response:
+        async with opened(server, session=session) as client, client.request(method, "key", data=data) as response:
             assert (response.status, await response.read()) == (200, b"at last")
         assert [(request.method, request.body) for request in server.requests] == [(method, data or b"")] * 2
         assert all(signature_holds(request) for request in server.requests)
@@ -70,19 +72,23 @@ async def test_an_operation_tries_a_temporary_error_again(reply: Reply) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-async def test_head_is_tried_again_although_its_answer_says_nothing(status: int) -> None:
+async def test_head_is_tried_again_although_its_answer_says_nothing(
+    session: aiohttp.ClientSession | None, status: int
+) -> None:
     """The status alone decides where no document can come."""
     async with ScriptedServer(Reply(status, body=b"unseen"), OK) as server:
-        async with opened(server) as client, client.head("key") as response:
+        async with opened(server, session=session) as client, client.head("key") as response:
             assert response.status == 200
         assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("reply", FINAL, ids=described)
-async def test_a_final_error_is_not_tried_again(reply: Reply, method: str) -> None:
+async def test_a_final_error_is_not_tried_again(
+    session: aiohttp.ClientSession | None, reply: Reply, method: str
+) -> None:
     """The verb hands it over as it came, after one request."""
     async with ScriptedServer(reply) as server:
-        async with opened(server) as client, client.request(method, "key") as response:
+        async with opened(server, session=session) as client, client.request(method, "key") as response:
             assert (response.status, await response.read()) == (reply.status, reply.body)
         assert len(server.requests) == 1
 
@@ -109,10 +115,12 @@ async def test_a_verb_hands_over_the_last_answer_with_its_body(max_attempts: int
 
 
 @pytest.mark.parametrize("max_attempts", [1, 2, 4])
-async def test_an_operation_raises_the_last_answer_with_all_that_s3_said(max_attempts: int) -> None:
+async def test_an_operation_raises_the_last_answer_with_all_that_s3_said(
+    session: aiohttp.ClientSession | None, max_attempts: int
+) -> None:
     """The error carries status, code, message, ids and how often it was tried."""
     async with ScriptedServer(then=Reply.error(503, "SlowDown", "Please reduce")) as server:
-        async with opened(server, retry=RetryPolicy(max_attempts=max_attempts)) as client:
+        async with opened(server, session=session, retry=RetryPolicy(max_attempts=max_attempts)) as client:
             with pytest.raises(SlowDown, match=r"GET http.*/bucket/key: 503 SlowDown: Please reduce") as caught:
                 await fetch(client)
         error = caught.value
@@ -137,12 +145,15 @@ async def test_an_error_without_a_document_is_told_by_its_status_and_headers() -
         assert len(server.requests) == 2
 
 
-async def test_every_attempt_is_signed_afresh() -> None:
+async def test_every_attempt_is_signed_afresh(session: aiohttp.ClientSession | None) -> None:
     """Each attempt has the date of its own moment, and a signature that holds."""
     time = ManualTime()
     busy = Reply(503, {"Retry-After": "7"})
     async with ScriptedServer(busy, busy, OK) as server:
-        async with opened(server, time=time, session_token=TOKEN) as client, client.put("a b//+~ü", b"data") as answer:
+        async with (
+            opened(server, session=session, time=time, session_token=TOKEN) as client,
+            client.put("a b//+~ü", b"data") as answer,
+        ):
             assert answer.status == 200
         dates = [request.headers["x-amz-date"] for request in server.requests]
         assert dates == ["20260301T120000Z", "20260301T120007Z", "20260301T120014Z"]
@@ -195,10 +206,10 @@ async def test_the_waits_between_attempts_grow_and_are_random() -> None:
     assert len(set(runs)) == 3
 
 
-async def test_an_answer_that_breaks_off_is_fetched_again() -> None:
+async def test_an_answer_that_breaks_off_is_fetched_again(session: aiohttp.ClientSession | None) -> None:
     """Half a document is no document."""
     async with ScriptedServer(Reply(body=b"whole", sent=3, ending=Ending.CLOSE), Reply(body=b"whole")) as server:
-        async with opened(server) as client:
+        async with opened(server, session=session) as client:
             assert await fetch(client) == b"whole"
         assert len(server.requests) == 2
 

@@ -21,16 +21,6 @@ TWICE = RetryPolicy(max_attempts=2)
 SHORT = Timeouts(connect=0.05, read=0.05)
 
 
-@pytest.fixture(params=["own", "given"])
-async def session(request: pytest.FixtureRequest) -> AsyncIterator[aiohttp.ClientSession | None]:
-    """Give no session, so that the client makes one, or a plain one of the caller's."""
-    if request.param == "own":
-        yield None
-        return
-    async with aiohttp.ClientSession() as made:
-        yield made
-
-
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 async def test_a_server_that_does_not_answer_times_out(session: aiohttp.ClientSession | None, method: str) -> None:
     """The error is a timeout in every tongue, after as many attempts as the server saw."""
