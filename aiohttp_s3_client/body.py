@@ -18,6 +18,8 @@ from aiohttp_s3_client.errors import BodyLengthError
 from aiohttp_s3_client.sigv4 import EMPTY_PAYLOAD_HASH, UNSIGNED_PAYLOAD
 
 if TYPE_CHECKING:
+    from io import BufferedReader
+
     from aiohttp.abc import AbstractStreamWriter
 
 __all__ = ("EMPTY_BODY", "GATHER_LIMIT", "Body", "BytesBody", "Data", "StreamBody", "StreamPayload", "body_of")
@@ -370,9 +372,21 @@ async def _chunks_from(position: int, file: SeekableFile, lock: threading.Lock) 
 
 
 async def _path_chunks(path: str | os.PathLike[str]) -> AsyncGenerator[Buffer, None]:
-    async with aclosing(_owned_chunks(await asyncio.to_thread(open, path, "rb"))) as chunks:
+    opening = asyncio.get_running_loop().run_in_executor(None, open, path, "rb")
+    try:
+        file = await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        # The thread goes on: what it opens must not stay open.
+        opening.add_done_callback(_close_opened)
+        raise
+    async with aclosing(_owned_chunks(file)) as chunks:
         async for chunk in chunks:
             yield chunk
+
+
+def _close_opened(opening: asyncio.Future[BufferedReader]) -> None:
+    if opening.exception() is None:
+        opening.result().close()
 
 
 async def _owned_chunks(file: BinaryFile) -> AsyncGenerator[Buffer, None]:

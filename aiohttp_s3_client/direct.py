@@ -19,10 +19,10 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from aiohttp_s3_client.body import StreamPayload
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Mapping
 
     from aiohttp.abc import AbstractStreamWriter
-    from aiohttp.connector import Connection
+    from aiohttp.client_proto import ResponseHandler
     from yarl import URL
 
     from aiohttp_s3_client.body import Buffer
@@ -106,11 +106,19 @@ class DirectSender:
             connection = await self._connector.connect(self._destination(url), traces=[], timeout=self._timeout)
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError(f"connection timeout to {url.origin()}") from error
+        protocol, transport = connection.protocol, connection.transport
+        if protocol is None or transport is None:
+            raise aiohttp.ServerDisconnectedError
         try:
-            return await self._exchange(connection, method, url, headers, data)
+            transport.write(_head(method, url, headers, data) + (data or b""))
+            response = await self._response(method, url, headers, protocol).start(connection)
         except BaseException:
             connection.close()
             raise
+        if transport.get_write_buffer_size():
+            # Answered before all was sent: the server may close now, so this connection is for no other request.
+            (protocol.close if response.connection is None else protocol.force_close)()
+        return response
 
     def _destination(self, url: URL) -> aiohttp.ClientRequest:
         """Give what the connector asks where a connection goes: to one place always the same request."""
@@ -120,13 +128,10 @@ class DirectSender:
             self._destinations[place] = request
         return self._destinations[place]
 
-    def _exchange(
-        self, connection: Connection, method: str, url: URL, headers: Mapping[str, str], data: Buffer | None
-    ) -> Coroutine[None, None, aiohttp.ClientResponse]:
-        """Write the request, and wait for the headers of the answer."""
-        protocol, transport = connection.protocol, connection.transport
-        if protocol is None or transport is None:
-            raise aiohttp.ServerDisconnectedError
+    def _response(
+        self, method: str, url: URL, headers: Mapping[str, str], protocol: ResponseHandler
+    ) -> aiohttp.ClientResponse:
+        """Make a connection ready for an answer, and what that becomes."""
         protocol.set_response_params(
             timer=_NO_TIMER,
             skip_payload=method == "HEAD",
@@ -135,7 +140,6 @@ class DirectSender:
             read_timeout=None,
             read_bufsize=_READ_BUFFER_SIZE,
         )
-        transport.write(_head(method, url, headers, data) + (data or b""))
         return self._response_class(
             method,
             url,
@@ -147,7 +151,7 @@ class DirectSender:
             loop=self._loop,
             session=self._session,
             stream_writer=_SENT,
-        ).start(connection)
+        )
 
 
 def _head(method: str, url: URL, headers: Mapping[str, str], data: Buffer | None) -> bytes:

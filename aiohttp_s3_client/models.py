@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ("Credentials", "ErrorDocument", "ObjectMeta", "ObjectsPage")
+__all__ = (
+    "ByteRange",
+    "Credentials",
+    "ErrorDocument",
+    "ObjectInfo",
+    "ObjectMeta",
+    "ObjectsPage",
+    "Part",
+    "PartsPage",
+    "Progress",
+    "UploadResult",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +74,84 @@ class ErrorDocument:
     request_id: str = ""
     host_id: str = ""
     region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ByteRange:
+    """The bytes of an object from ``start`` up to, and without, ``end``.
+
+    Raises:
+        ValueError: it is empty, or begins before the object.
+
+    """
+
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        """Refuse what no header can say."""
+        if not 0 <= self.start < self.end:
+            raise ValueError(f"{self.start} to {self.end} is no range of bytes: the end comes after the start")
+
+    def __str__(self) -> str:
+        """Write it as HTTP does, where the last byte is included."""
+        return f"bytes={self.start}-{self.end - 1}"
+
+    @property
+    def length(self) -> int:
+        """How many bytes it has."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a multipart upload, as the store has it; ``size`` is in bytes, ``part_number`` counts from 1."""
+
+    part_number: int
+    etag: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class UploadResult:
+    """What the store says of an object that was written.
+
+    ``etag`` is opaque and with its quotes, ``version_id`` None in a bucket without versions, ``location`` the object's
+    address as the store sees it, where it says so.
+    """
+
+    etag: str | None
+    version_id: str | None = None
+    location: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a transfer is: bytes never go back, however often one has to be sent again.
+
+    ``bytes_total`` and ``parts_total`` are None as long as nobody knows them; ``attempts`` counts the requests.
+    """
+
+    bytes_done: int
+    bytes_total: int | None
+    parts_done: int
+    parts_total: int | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartsPage:
+    """One answer to ``ListParts``: the parts, and how to go on."""
+
+    parts: list[Part]
+    is_truncated: bool
+    next_part_number_marker: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What the store says of an object; ``size`` is in bytes, ``etag`` opaque and with its quotes."""
+
+    etag: str | None
+    size: int | None
+    version_id: str | None

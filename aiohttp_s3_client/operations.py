@@ -8,7 +8,7 @@ from aiohttp_s3_client.errors import InvalidResponseError
 from aiohttp_s3_client.sigv4 import canonical_query
 from aiohttp_s3_client.transport import S3Request
 from aiohttp_s3_client.verbs import Verbs
-from aiohttp_s3_client.xml import parse_objects_page
+from aiohttp_s3_client.xml import parse_document, parse_objects_page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -30,12 +30,15 @@ class Operations(Verbs):
             ValueError: A name is empty, or both are the same.
             S3ResponseError: The copy or the deletion was refused; the source is there unless both succeeded.
             S3ConnectionError: No answer came.
+            InvalidResponseError: The copy was answered with something that is no result; the source was not deleted.
 
         """
         endpoint = self._transport.endpoint
         if endpoint.path(self._named(source)) == endpoint.path(self._named(destination)):
             raise ValueError(f"{source!r} would be renamed to itself, and then deleted: give another destination")
-        await self._transport.fetch(self._copy_request(source, destination, headers))
+        copied = await self._transport.fetch(self._copy_request(source, destination, headers))
+        # Without a result there may be no copy: then the source must stay.
+        parse_document(copied.body, "CopyObjectResult")
         await self._transport.fetch(S3Request("DELETE", source))
 
     def list_objects_v2(
@@ -95,7 +98,7 @@ class Operations(Verbs):
         tokens: set[str] = set()
         while True:
             request = S3Request("GET", object_name, canonical_query(query.items()))
-            page = parse_objects_page(await self._transport.fetch(request))
+            page = parse_objects_page((await self._transport.fetch(request)).body)
             yield page.objects, page.common_prefixes
             if not page.is_truncated:
                 return

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
     from types import TracebackType
 
-    from aiohttp_s3_client.config import ClientConfig
+    from aiohttp_s3_client.config import ClientConfig, RetryPolicy
     from aiohttp_s3_client.credentials import AbstractCredentials
     from aiohttp_s3_client.endpoint import Endpoint
     from aiohttp_s3_client.models import Credentials
     from aiohttp_s3_client.session import Sender
 
-__all__ = ("ResponseContext", "S3Request", "Transport")
+__all__ = ("Answer", "ResponseContext", "S3Request", "Transport")
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 _DOCUMENT_LIMIT: Final = 16 * 1024 * 1024
 _NO_HEADERS: Final = CIMultiDictProxy(CIMultiDict[str]())
 # Never signed, since intermediaries rewrite them. A store, or a proxy, must not pack what is read as it was stored.
-_FIXED_HEADERS: Final = {"User-Agent": "aiohttp-s3-client", "Accept-Encoding": "identity"}
+_DEFAULT_HEADERS: Final = {"User-Agent": "aiohttp-s3-client", "Accept-Encoding": "identity"}
 _NETWORK_ERRORS: Final = (aiohttp.ClientError, TimeoutError)
 _NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
@@ -100,7 +100,8 @@ class S3Request(NamedTuple):
     """What is asked, in S3's words; everything about how to ask it is the transport's.
 
     ``query`` is encoded and sorted, ``headers`` are the caller's, and ``payload_hash`` replaces the body's own.
-    ``may_fail_late`` marks an operation that answers 200 before it is done, and may then say ``<Error>`` in its body.
+    ``may_fail_late`` marks an operation that answers 200 before it is done, and may then say ``<Error>`` in its body;
+    ``retry`` replaces the client's policy.
     """
 
     method: str
@@ -110,6 +111,14 @@ class S3Request(NamedTuple):
     body: Body = EMPTY_BODY
     payload_hash: str | None = None
     may_fail_late: bool = False
+    retry: RetryPolicy | None = None
+
+
+class Answer(NamedTuple):
+    """A whole answer: its headers and its body."""
+
+    headers: CIMultiDictProxy[str]
+    body: bytes
 
 
 class ResponseContext:
@@ -193,7 +202,17 @@ class Transport:
         sending = self._try(request, judge=check is True)
         return ResponseContext(_checked(sending, check) if callable(check) else sending)
 
-    async def fetch(self, request: S3Request) -> bytes:
+    def open(self, request: S3Request) -> ResponseContext:
+        """Send a request and give the response of its success, whose body is yet to be read.
+
+        Raises:
+            S3ConnectionError: no answer came.
+            S3ResponseError: S3 answered with an error.
+
+        """
+        return ResponseContext(self._try(request, judge=True))
+
+    async def fetch(self, request: S3Request) -> Answer:
         """Send a request and read its whole answer, at most 16 MiB; reading is part of an attempt.
 
         Raises:
@@ -203,7 +222,7 @@ class Transport:
 
         """
         response = await self._try(request, judge=True, whole=True)
-        return await response.read()
+        return Answer(response.headers, await response.read())
 
     async def _try(self, request: S3Request, *, judge: bool, whole: bool = False) -> aiohttp.ClientResponse:
         """Make attempts until one succeeds or no further one can help.
@@ -211,7 +230,7 @@ class Transport:
         ``judge`` raises an error that S3 answers with, ``whole`` reads the answer.
         """
         body = await request.body.prepare()
-        waits = self._config.retry.delays(random.random)
+        waits = (request.retry or self._config.retry).delays(random.random)
         attempt = 1
         while True:
             try:
@@ -254,9 +273,9 @@ class Transport:
 
     def _headers(self, request: S3Request, body: Body, url: URL, credentials: Credentials | None) -> Mapping[str, str]:
         """Give all headers of one attempt, with a signature of this moment unless the client is anonymous."""
-        added = _FIXED_HEADERS
+        added = {}
         if credentials is not None:
-            added = added | sign_headers(
+            added = sign_headers(
                 request.method,
                 url.raw_path,
                 request.query,
@@ -267,8 +286,9 @@ class Transport:
                 now=self.clock(),
             )
         if not request.headers:
-            return added
-        headers = CIMultiDict(request.headers)
+            return _DEFAULT_HEADERS | added
+        headers = CIMultiDict(_DEFAULT_HEADERS)
+        headers.update(request.headers)
         headers.update(added)
         return headers
 

@@ -70,6 +70,7 @@ class Verbs:
         location = None if url is None else _parsed(url)
         if anonymous and (access_key_id or secret_access_key or session_token or credentials):
             raise ValueError("anonymous=True sends requests unsigned: leave it out, or the credentials")
+        endpoint = None if location is None else Endpoint.from_url(location, bucket)
         identity = (
             AnonymousCredentials()
             if anonymous
@@ -77,12 +78,13 @@ class Verbs:
                 access_key_id=access_key_id,
                 secret_access_key=secret_access_key,
                 session_token=session_token,
-                region=region,
+                region=region or (endpoint.region if endpoint else None),
                 url=location,
                 credentials=credentials,
             )
         )
-        endpoint = _endpoint(location, bucket, region or identity.region)
+        if endpoint is None:
+            endpoint = _aws_endpoint(region or identity.region, bucket)
         self._transport = Transport(
             endpoint,
             identity,
@@ -374,9 +376,7 @@ def _checked_params(params: Mapping[str, str] | None) -> Iterable[tuple[str, str
         yield name, value
 
 
-def _endpoint(location: URL | None, bucket: str | None, region: str | None) -> Endpoint:
-    if location is not None:
-        return Endpoint.from_url(location, bucket)
+def _aws_endpoint(region: str | None, bucket: str | None) -> Endpoint:
     if region is None:
         raise ValueError("where is the store? Give url=, or region= for AWS")
     return Endpoint.for_aws(region, bucket)

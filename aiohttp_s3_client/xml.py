@@ -5,20 +5,20 @@ Nothing here expands an entity: a document with a document type is refused befor
 
 from __future__ import annotations
 
-import functools
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree as ET
 
 from aiohttp_s3_client.errors import InvalidResponseError
-from aiohttp_s3_client.models import ErrorDocument, ObjectMeta, ObjectsPage
+from aiohttp_s3_client.listing import condense, object_columns, object_metas
+from aiohttp_s3_client.models import ErrorDocument, ObjectsPage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from xml.etree.ElementTree import Element
 
-__all__ = ("parse_error", "parse_objects_page")
+    from aiohttp_s3_client.listing import ObjectColumns
+
+__all__ = ("parse_document", "parse_error", "parse_objects_page")
 
 
 def parse_error(document: bytes) -> ErrorDocument | None:
@@ -27,7 +27,7 @@ def parse_error(document: bytes) -> ErrorDocument | None:
     An error's body is often not XML (a proxy's page, an empty throttle), so this never raises.
     """
     try:
-        root, namespace = _parse(document)
+        root, namespace = _parse(_decoded(document))
     except InvalidResponseError:
         return None
     if root.tag != f"{namespace}Error":
@@ -52,13 +52,48 @@ def parse_objects_page(document: bytes) -> ObjectsPage:
         InvalidResponseError: the document is not well-formed, is no listing, or lists an object without a key.
 
     """
-    root, namespace = _parse(document)
+    text = _decoded(document)
+    return _objects_page(*(_condensed_page(text) or _whole_page(text)))
+
+
+def parse_document(document: bytes, name: str) -> tuple[Element, str]:
+    """Give the root of a document that must be ``<name>``, and the prefix ``{namespace}`` that its tags carry.
+
+    Raises:
+        InvalidResponseError: it is another one, or not well-formed.
+
+    """
+    root, namespace = _parse(_decoded(document))
+    if root.tag != f"{namespace}{name}":
+        raise InvalidResponseError(f"<{name}> was asked for, and the answer is <{root.tag.removeprefix(namespace)}>")
+    return root, namespace
+
+
+def _condensed_page(text: str) -> tuple[Element, str, ObjectColumns] | None:
+    """Read a page the fast way; None where only the whole document can tell what it says, or what is wrong with it."""
+    page = condense(text)
+    if page is None:
+        return None
+    try:
+        root, namespace = _parse(page.document)
+    except InvalidResponseError:
+        return None
+    columns = page.columns(root.find(f"{namespace}Contents"))
+    return None if columns is None else (root, namespace, columns)
+
+
+def _whole_page(text: str) -> tuple[Element, str, ObjectColumns]:
+    root, namespace = _parse(text)
+    return root, namespace, object_columns(root, namespace)
+
+
+def _objects_page(root: Element, namespace: str, columns: ObjectColumns) -> ObjectsPage:
     if root.tag != f"{namespace}ListBucketResult":
         raise InvalidResponseError(f"a listing was asked for, and the answer is <{root.tag.removeprefix(namespace)}>")
-    decode = unquote_plus if root.findtext(f"{namespace}EncodingType") == "url" else str
-    tags = _ContentsTags.of(namespace)
+    url_encoded = root.findtext(f"{namespace}EncodingType") == "url"
+    decode = unquote_plus if url_encoded else str
     try:
-        objects = [_object_meta(element, tags, decode) for element in root.iterfind(f"{namespace}Contents")]
+        objects = object_metas(columns, url_encoded=url_encoded)
     except ValueError as error:
         raise InvalidResponseError(f"a listing holds an object that cannot be read: {error}") from error
     return ObjectsPage(
@@ -71,62 +106,21 @@ def parse_objects_page(document: bytes) -> ObjectsPage:
     )
 
 
-def _parse(document: bytes) -> tuple[Element, str]:
-    """Give a document's root and the prefix ``{namespace}`` that its tags carry (empty without a namespace)."""
+def _decoded(document: bytes) -> str:
     try:
-        text = document.decode()
-        if "<!DOCTYPE" in text:
-            raise InvalidResponseError(
-                "an answer with a document type is refused: S3 sends none, and it can hold an attack"
-            )
+        return document.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidResponseError(f"an answer is not well-formed XML: {error}") from error
+
+
+def _parse(text: str) -> tuple[Element, str]:
+    """Give a document's root and the prefix ``{namespace}`` that its tags carry (empty without a namespace)."""
+    if "<!DOCTYPE" in text:
+        raise InvalidResponseError(
+            "an answer with a document type is refused: S3 sends none, and it can hold an attack"
+        )
+    try:
         root = ET.fromstring(text.lstrip())  # noqa: S314 - it holds no entity, see above
-    except (UnicodeDecodeError, ET.ParseError) as error:
+    except ET.ParseError as error:
         raise InvalidResponseError(f"an answer is not well-formed XML: {error}") from error
     return root, root.tag[: root.tag.rfind("}") + 1]
-
-
-class _ContentsTags(NamedTuple):
-    """The tags below ``<Contents>`` in one namespace, put together once for all pages of a store."""
-
-    key: str
-    size: str
-    etag: str
-    last_modified: str
-    storage_class: str
-    owner: str
-    checksum_algorithm: str
-    checksum_type: str
-
-    @classmethod
-    @functools.lru_cache(maxsize=16)
-    def of(cls, namespace: str) -> _ContentsTags:
-        names = ("Key", "Size", "ETag", "LastModified", "StorageClass", "Owner", "ChecksumAlgorithm", "ChecksumType")
-        return cls(*(f"{namespace}{name}" for name in names))
-
-
-def _object_meta(element: Element, tags: _ContentsTags, decode: Callable[[str], str]) -> ObjectMeta:
-    text = {child.tag: child.text for child in element}
-    key = text.get(tags.key)
-    if not key:
-        raise ValueError("it has no key")
-    size = text.get(tags.size)
-    owner = element.find(tags.owner) if tags.owner in text else None
-    algorithms = element.iterfind(tags.checksum_algorithm) if tags.checksum_algorithm in text else ()
-    return ObjectMeta(
-        decode(key),
-        int(size) if size else None,
-        text.get(tags.etag),
-        _moment(text.get(tags.last_modified)),
-        text.get(tags.storage_class),
-        None if owner is None else owner.findtext(tags.key.removesuffix("Key") + "ID"),
-        tuple([algorithm.text or "" for algorithm in algorithms]),
-        text.get(tags.checksum_type),
-    )
-
-
-def _moment(text: str | None) -> datetime | None:
-    """Read a time as S3 writes it (ISO 8601); one without a zone is UTC."""
-    if not text:
-        return None
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -21,6 +21,7 @@ LAYERS = {
     "checksums": WIRE,
     "endpoint": WIRE,
     "headers": WIRE,
+    "listing": WIRE,
     "sigv4": WIRE,
     "xml": WIRE,
     "body": NETWORK,

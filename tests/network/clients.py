@@ -81,7 +81,7 @@ async def opened(
 
 async def fetch(client: S3Client, method: str = "GET", object_name: str = "key") -> bytes:
     """Send a request as the operations do, which judge the answer."""
-    return await client._transport.fetch(S3Request(method, object_name))
+    return (await client._transport.fetch(S3Request(method, object_name))).body
 
 
 def signature_holds(request: Received, session_token: str | None = None) -> bool:

@@ -93,7 +93,7 @@ def test_section_with_the_word_profile_counts_before_one_without(home: Home) -> 
 def test_other_sections_are_no_profiles(home: Home, section: str) -> None:
     """Sessions, services and broken quotes have a name, but no identity."""
     home.write("config", f"[{section}]\n{KEYS.format('a')}" if section else "")
-    with pytest.raises(CredentialsError, match="^no profile 'dev' in "):
+    with pytest.raises(CredentialsError, match=r"^no profile 'dev' in "):
         home.read("dev")
 
 
@@ -181,7 +181,7 @@ async def test_missing_files_are_no_error_until_they_are_needed(home: Home) -> N
     """The error says which files were looked for."""
     credentials = home.read()
     assert credentials.region is None
-    with pytest.raises(CredentialsError, match="^no credentials found") as caught:
+    with pytest.raises(CredentialsError, match=r"^no credentials found") as caught:
         await credentials.get()
     for name in ("credentials", "config"):
         assert f"- profile 'default' of {home.file(name)}: no such file" in str(caught.value)
@@ -267,7 +267,7 @@ def test_token_over_two_lines_is_refused(home: Home) -> None:
     """A continuation line is part of the value, and would break the header that the token goes into."""
     home.write("credentials", f"[default]\n{KEYS.format('a')}aws_session_token = one\n  two\n")
     with pytest.raises(
-        ValueError, match="^session_token of profile 'default' of .* has whitespace .* control character"
+        ValueError, match=r"^session_token of profile 'default' of .* has whitespace .* control character"
     ):
         home.read()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -19,6 +19,8 @@ from aiohttp_s3_client.credentials import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from aiohttp_s3_client.credentials import AbstractCredentials
 
 KEYS = {"AWS_ACCESS_KEY_ID": "env-id", "AWS_SECRET_ACCESS_KEY": "env-secret"}
 FILE = "[default]\naws_access_key_id = file-id\naws_secret_access_key = file-secret\nregion = eu-west-1\n"
@@ -166,7 +168,7 @@ def test_half_of_an_identity_is_an_error_that_names_its_source(with_file: dict[s
     half = with_file | {"AWS_ACCESS_KEY_ID": "env-id"}
     with pytest.raises(ValueError, match=r"no secret_access_key, while access_key_id is from environment \(AWS_ACCESS"):
         collect_credentials(environ=half)
-    with pytest.raises(ValueError, match="no access_key_id and .*, while session_token is from keyword arguments"):
+    with pytest.raises(ValueError, match=r"no access_key_id and .*, while session_token is from keyword arguments"):
         collect_credentials(session_token="token", environ={"HOME": "/nowhere"})
 
 
@@ -225,7 +227,7 @@ def test_broken_file_is_an_error_when_the_identity_is_missing(environ: dict[str,
 
 def test_unknown_profile_is_an_error_even_when_only_the_region_is_missing(with_file: dict[str, str]) -> None:
     """It was asked for by name."""
-    with pytest.raises(CredentialsError, match="^no profile 'unknown' in .* Profiles there: 'default'$"):
+    with pytest.raises(CredentialsError, match=r"^no profile 'unknown' in .* Profiles there: 'default'$"):
         collect_credentials(environ=with_file | KEYS | {"AWS_PROFILE": "unknown"})
 
 
@@ -264,7 +266,7 @@ def test_given_provider_comes_back_as_it_is(with_file: dict[str, str]) -> None:
 
 def test_given_provider_beside_keys_is_refused() -> None:
     """There is no telling which of the two identities is meant."""
-    with pytest.raises(ValueError, match="^access_key_id, session_token beside credentials= makes two identities"):
+    with pytest.raises(ValueError, match=r"^access_key_id, session_token beside credentials= makes two identities"):
         collect_credentials(credentials=AnonymousCredentials(), access_key_id="id", session_token="token")
 
 
@@ -276,5 +278,5 @@ def test_given_provider_with_half_an_identity_is_refused() -> None:
 
 def test_given_thing_that_is_no_provider_is_refused() -> None:
     """The value is not a provider, though it has the keys: the message names what is."""
-    with pytest.raises(TypeError, match="^credentials is a tuple, not a provider such as StaticCredentials$"):
-        collect_credentials(credentials=("id", "secret"))  # type: ignore[arg-type] # the mistake under test
+    with pytest.raises(TypeError, match=r"^credentials is a tuple, not a provider such as StaticCredentials$"):
+        collect_credentials(credentials=cast("AbstractCredentials", ("id", "secret")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -23,6 +23,8 @@ from aiohttp_s3_client.credentials import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from aiohttp_s3_client.credentials import AbstractCredentials
 
 SECRET = "hunter2"
 TOKEN = "to7ken"
@@ -53,7 +55,7 @@ ERRORS: dict[str, Callable[[Path], object]] = {
     "static without an ID": lambda _: StaticCredentials("", SECRET, TOKEN),
     "static with a line end": lambda _: StaticCredentials("AKID", f"{SECRET}\n"),
     "static token with a line end": lambda _: StaticCredentials("AKID", "secret", f"{TOKEN}\r\nx: y"),
-    "static of bytes": lambda _: StaticCredentials("AKID", SECRET.encode()),  # type: ignore[arg-type] # the mistake
+    "static of bytes": lambda _: StaticCredentials("AKID", cast("str", SECRET.encode())),
     "half a URL": lambda _: URLCredentials(f"https://:{SECRET}@host").current,
     "a slash in the URL's secret": lambda _: URLCredentials(f"https://AKID:{SECRET}/x@host"),
     "a slash before the secret's end": lambda _: URLCredentials(f"https://AKID:x/{SECRET}@host"),
@@ -83,7 +85,7 @@ ERRORS: dict[str, Callable[[Path], object]] = {
     "half a collection": lambda folder: collect_credentials(
         secret_access_key=SECRET, session_token=TOKEN, environ={"HOME": str(folder)}
     ),
-    "no provider": lambda _: collect_credentials(credentials=("AKID", SECRET)),  # type: ignore[arg-type] # the mistake
+    "no provider": lambda _: collect_credentials(credentials=cast("AbstractCredentials", ("AKID", SECRET))),
 }
 
 
