@@ -4,6 +4,7 @@ from aiohttp_s3_client.client import S3Client
 from aiohttp_s3_client.config import ClientConfig, RetryPolicy, Timeouts
 from aiohttp_s3_client.errors import (
     AccessDenied,
+    AmbiguousResult,
     BodyLengthError,
     BucketAlreadyExists,
     BucketNotEmpty,
@@ -12,6 +13,7 @@ from aiohttp_s3_client.errors import (
     ExpiredToken,
     InvalidRange,
     InvalidResponseError,
+    MissingPartError,
     NoSuchBucket,
     NoSuchKey,
     NoSuchUpload,
@@ -26,13 +28,15 @@ from aiohttp_s3_client.errors import (
     SignatureDoesNotMatch,
     SlowDown,
 )
-from aiohttp_s3_client.models import Credentials, ObjectMeta
+from aiohttp_s3_client.models import ByteRange, Credentials, ObjectInfo, ObjectMeta, Part, Progress, UploadResult
 
 __all__ = (
     "AccessDenied",
+    "AmbiguousResult",
     "BodyLengthError",
     "BucketAlreadyExists",
     "BucketNotEmpty",
+    "ByteRange",
     "ClientConfig",
     "Conflict",
     "Credentials",
@@ -40,12 +44,16 @@ __all__ = (
     "ExpiredToken",
     "InvalidRange",
     "InvalidResponseError",
+    "MissingPartError",
     "NoSuchBucket",
     "NoSuchKey",
     "NoSuchUpload",
     "NotFound",
+    "ObjectInfo",
     "ObjectMeta",
+    "Part",
     "PreconditionFailed",
+    "Progress",
     "RequestTimeTooSkewed",
     "RetryPolicy",
     "S3Client",
@@ -57,4 +65,5 @@ __all__ = (
     "SignatureDoesNotMatch",
     "SlowDown",
     "Timeouts",
+    "UploadResult",
 )

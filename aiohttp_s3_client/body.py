@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, 
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple, Never, Protocol, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Final, NamedTuple, Never, Protocol, TypeAlias, TypeGuard, cast
 
 import aiohttp
 
@@ -22,7 +22,19 @@ if TYPE_CHECKING:
 
     from aiohttp.abc import AbstractStreamWriter
 
-__all__ = ("EMPTY_BODY", "GATHER_LIMIT", "Body", "BytesBody", "Data", "StreamBody", "StreamPayload", "body_of")
+__all__ = (
+    "EMPTY_BODY",
+    "GATHER_LIMIT",
+    "Body",
+    "Buffer",
+    "BytesBody",
+    "Data",
+    "StreamBody",
+    "StreamPayload",
+    "as_body",
+    "body_of",
+    "wrong_length",
+)
 
 # A body of unknown length is held in memory up to here: as much as one part of a multipart upload.
 GATHER_LIMIT: Final = 8 * 1024 * 1024
@@ -67,6 +79,11 @@ class Body(Protocol):
     """What the transport asks of a body."""
 
     @property
+    def length(self) -> int | None:
+        """How many bytes there are; None where that is not known before ``prepare``."""
+        ...
+
+    @property
     def payload_hash(self) -> str:
         """The hex SHA-256 of the bytes, or ``UNSIGNED-PAYLOAD``."""
         ...
@@ -91,6 +108,11 @@ class BytesBody(NamedTuple):
 
     data: Buffer | None
     payload_hash: str
+
+    @property
+    def length(self) -> int:
+        """How many bytes there are."""
+        return len(self.data or b"")
 
     @property
     def replayable(self) -> bool:
@@ -161,6 +183,7 @@ class FileBody:
     path: str | os.PathLike[str]
     payload_hash: str = UNSIGNED_PAYLOAD
     replayable: bool = True
+    length: None = None
 
     async def prepare(self) -> StreamBody:
         """Find the file's length in bytes; a missing file raises its ``OSError``."""
@@ -176,7 +199,7 @@ class StreamPayload(aiohttp.Payload):
     """One attempt's way through a stream: exactly ``length`` bytes reach the socket, or the request fails.
 
     The last chunk is held back until the stream has ended, so a stream that is too long never makes a whole request.
-    ``failure`` is what the stream itself raised.
+    ``failure`` is what the stream itself raised, ``is_handed_over`` whether its last chunk is on the way.
     """
 
     def __init__(self, chunks: AsyncGenerator[Buffer, None], length: int) -> None:
@@ -185,6 +208,7 @@ class StreamPayload(aiohttp.Payload):
         self._chunks = chunks
         self._length = length
         self.failure: Exception | None = None
+        self.is_handed_over = False
 
     @property
     def size(self) -> int:
@@ -223,10 +247,11 @@ class StreamPayload(aiohttp.Payload):
                         yield held
                     held = chunk
                 if remaining:
-                    raise _wrong_length(self._length, remaining)
+                    raise wrong_length(self._length, remaining)
             except Exception as error:
                 self.failure = error
                 raise
+        self.is_handed_over = True
         yield held
 
 
@@ -255,11 +280,18 @@ def body_of(data: Data, length: int | None = None) -> Body:
     raise _unsendable(data)
 
 
+def as_body(data: Data | Body) -> Body:
+    """Take what is a body already, or what a caller gave."""
+    if hasattr(data, "payload_hash"):
+        return cast("Body", data)
+    return body_of(data)
+
+
 def _unsendable(data: object) -> TypeError:
     return TypeError(f"a {type(data).__name__} cannot be sent: give str, bytes, a binary file, or an iterable of bytes")
 
 
-def _wrong_length(declared: int, missing: int) -> BodyLengthError:
+def wrong_length(declared: int, missing: int) -> BodyLengthError:
     """Describe a body that ended ``missing`` bytes early, or went on after its declared length (negative)."""
     found = f"only {declared - missing}" if missing > 0 else "more"
     return BodyLengthError(f"the body was declared to have {declared} bytes, and has {found}: nothing was stored")
@@ -280,7 +312,7 @@ def _memory_body(data: str | Buffer, length: int | None) -> BytesBody:
     elif isinstance(data, memoryview):
         data = data.cast("B") if data.c_contiguous else data.tobytes()
     if length is not None and length != len(data):
-        raise _wrong_length(length, length - len(data))
+        raise wrong_length(length, length - len(data))
     return BytesBody.of(data)
 
 
@@ -304,7 +336,7 @@ def _file_body(file: BinaryFile, length: int | None) -> StreamBody:
     size = file.seek(0, os.SEEK_END) - start
     file.seek(start)
     if length is not None and length != size:
-        raise _wrong_length(length, length - size)
+        raise wrong_length(length, length - size)
     return StreamBody(partial(_chunks_from, start, file, threading.Lock()), size, replayable=True)
 
 

@@ -4,7 +4,9 @@
 
     S3Error
     +-- CredentialsError                 no usable identity; says where was looked
+    +-- AmbiguousResult                  it cannot be told whether the store did what was asked
     +-- BodyLengthError                  a body has more or fewer bytes than declared (also ValueError)
+    +-- MissingPartError                 a multipart upload would be completed without one of its parts
     +-- InvalidResponseError             an answer that breaks S3's rules: nothing of it is believed
     +-- S3ConnectionError                no whole answer came (also aiohttp.ClientConnectionError)
     |   +-- S3TimeoutError               ... because a timeout fired (also TimeoutError)
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = (
     "AccessDenied",
+    "AmbiguousResult",
     "BodyLengthError",
     "BucketAlreadyExists",
     "BucketNotEmpty",
@@ -44,6 +47,7 @@ __all__ = (
     "ExpiredToken",
     "InvalidRange",
     "InvalidResponseError",
+    "MissingPartError",
     "NoSuchBucket",
     "NoSuchKey",
     "NoSuchUpload",
@@ -83,6 +87,14 @@ class CredentialsError(S3Error):
 
 class BodyLengthError(S3Error, ValueError):
     """A request's body turned out to have more or fewer bytes than declared; the store does not keep it."""
+
+
+class AmbiguousResult(S3Error):
+    """It cannot be told whether the store did what was asked: the answer was lost, and a look did not settle it."""
+
+
+class MissingPartError(S3Error):
+    """A multipart upload would be completed without a part that was promised; it was aborted instead."""
 
 
 class InvalidResponseError(S3Error):

@@ -109,14 +109,14 @@ def condense(text: str) -> CondensedPage | None:
     layout = _layout_of_first(text)
     if layout is None:
         return None
-    # Outside of the objects, and the values inside of them, take turns.
+    # What stands outside of the objects, and the values inside of each, take turns; the first object always matches.
     values = layout.pattern.split(text)
     step = layout.pattern.groups + 1
     head, *between, tail = values[::step]
     del values[::step]
     space = "".join(between)
     outside = head + tail
-    if not values or space.strip() or "<Contents" in outside or ":Contents" in outside:
+    if space.strip() or "<Contents" in outside or ":Contents" in outside:
         return None
     document = f"{head}{OPENING_TAG}{SEPARATOR.join(values)}{CLOSING_TAG}{space}{tail}"
     return CondensedPage(document, layout, len(between) + 1)

@@ -179,6 +179,11 @@ class Transport:
         self._session, self._sender = open_session(self._config.timeouts)
         return self._session
 
+    @property
+    def retry(self) -> RetryPolicy:
+        """The policy of all requests that have none of their own."""
+        return self._config.retry
+
     def url_of(self, object_name: str, query: str = "") -> URL:
         """Give the URL of an object name, encoded once, as it is signed and sent; ``query`` is encoded already."""
         endpoint = self.endpoint
@@ -263,7 +268,11 @@ class Transport:
         headers = self._headers(request, body, url, await self.credentials.get())
         data = body.open()
         try:
-            return await self._opened().send(request.method, url, headers, data)
+            response = await self._opened().send(request.method, url, headers, data)
+            if response.status in _SUCCESS and isinstance(data, StreamPayload) and not data.is_handed_over:
+                response.close()
+                raise aiohttp.ClientPayloadError("success was answered before the body was sent, and is not believed")
+            return response
         except _NETWORK_ERRORS as error:
             if isinstance(data, StreamPayload) and data.failure is not None:
                 # The body's own source failed, not the network: that is what the caller wants to see.

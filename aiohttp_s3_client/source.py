@@ -1,0 +1,156 @@
+"""What is uploaded, cut into parts: a file, bytes in memory, or a stream of unknown length."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+from contextlib import aclosing, asynccontextmanager
+from typing import IO, TYPE_CHECKING, Final, Protocol, TypeAlias, cast
+
+from aiohttp_s3_client.body import BytesBody, body_of, wrong_length
+from aiohttp_s3_client.errors import BodyLengthError
+from aiohttp_s3_client.region import FileRegion
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from aiohttp_s3_client.body import Body, Data, StreamBody
+
+__all__ = ("Source", "SourceData", "opened")
+
+SourceData: TypeAlias = "Data | os.PathLike[str]"
+
+_MEMORY: Final = (bytes, bytearray, memoryview, str)
+
+
+class Source(Protocol):
+    """Something that can be cut into parts."""
+
+    @property
+    def size(self) -> int | None:
+        """How many bytes there are; None where only the end will tell."""
+        ...
+
+    def whole(self) -> Body:
+        """Give all of it as one body, which fails when it turns out to have another size; only with a known one."""
+        ...
+
+    def parts(self, part_size: int) -> AsyncGenerator[Body, None]:
+        """Give bodies of ``part_size`` bytes each, but for the last."""
+        ...
+
+    async def check(self) -> None:
+        """See that nothing has changed since the beginning.
+
+        Raises:
+            BodyLengthError: the source was written to meanwhile: what was sent is neither the old nor the new.
+
+        """
+        ...
+
+
+@asynccontextmanager
+async def opened(data: SourceData, length: int | None = None) -> AsyncIterator[Source]:
+    """Make a source of what a caller gave; a file that is opened for it is closed at the end.
+
+    Raises:
+        OSError: the file cannot be opened.
+        TypeError: it is nothing that has bytes.
+
+    """
+    if isinstance(data, os.PathLike):
+        file = await asyncio.to_thread(open, data, "rb")
+        try:
+            yield _File(file, 0)
+        finally:
+            file.close()
+    elif isinstance(data, _MEMORY):
+        yield _Memory(data.encode() if isinstance(data, str) else data)
+    elif isinstance(data, io.BufferedReader | io.BufferedRandom | io.FileIO) and data.seekable():
+        yield _File(cast("IO[bytes]", data), data.tell())
+    else:
+        yield _Stream(cast("StreamBody", body_of(data, length)))
+
+
+class _File:
+    """A file of the system's, from a position on; regions of it are sent without being held."""
+
+    def __init__(self, file: IO[bytes], start: int) -> None:
+        self._file = file
+        self._start = start
+        self._began = os.fstat(file.fileno())
+
+    @property
+    def size(self) -> int:
+        return self._began.st_size - self._start
+
+    def whole(self) -> Body:
+        return body_of(self._file)
+
+    async def parts(self, part_size: int) -> AsyncGenerator[Body, None]:
+        for offset in range(self._start, self._began.st_size, part_size):
+            yield FileRegion(self._file, offset, min(part_size, self._began.st_size - offset))
+
+    async def check(self) -> None:
+        now = os.fstat(self._file.fileno())
+        if (now.st_size, now.st_mtime_ns) != (self._began.st_size, self._began.st_mtime_ns):
+            raise BodyLengthError(
+                f"the file was written to while it was uploaded: it had {self._began.st_size} bytes, and has "
+                f"{now.st_size} now; nothing was stored"
+            )
+
+
+class _Memory:
+    """Bytes in memory; parts are views of them."""
+
+    def __init__(self, data: bytes | bytearray | memoryview) -> None:
+        self._view = memoryview(data).cast("B")
+
+    @property
+    def size(self) -> int:
+        return len(self._view)
+
+    def whole(self) -> Body:
+        return body_of(self._view)
+
+    async def parts(self, part_size: int) -> AsyncGenerator[Body, None]:
+        for start in range(0, len(self._view), part_size):
+            yield BytesBody.of(self._view[start : start + part_size])
+
+    async def check(self) -> None:
+        """Bytes that a caller changes meanwhile are the caller's business."""
+
+
+class _Stream:
+    """Chunks of any sizes, gathered into parts of one size."""
+
+    def __init__(self, body: StreamBody) -> None:
+        self._body = body
+
+    @property
+    def size(self) -> int | None:
+        return self._body.length
+
+    def whole(self) -> Body:
+        return self._body
+
+    async def parts(self, part_size: int) -> AsyncGenerator[Body, None]:
+        taken = 0
+        gathered = bytearray()
+        async with aclosing(self._body.chunks()) as chunks:
+            async for chunk in chunks:
+                taken += len(chunk)
+                if self.size is not None and taken > self.size:
+                    break
+                gathered += chunk
+                while len(gathered) >= part_size:
+                    yield BytesBody.of(bytes(memoryview(gathered)[:part_size]))
+                    del gathered[:part_size]
+        if self.size not in {None, taken}:
+            raise wrong_length(self.size or 0, (self.size or 0) - taken)
+        if gathered:
+            yield BytesBody.of(gathered)
+
+    async def check(self) -> None:
+        """A stream is read once."""
