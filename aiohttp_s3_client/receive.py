@@ -1,0 +1,242 @@
+"""The way of a response's body to whoever writes it: from the socket into a buffer that is used again and again.
+
+aiohttp makes a new bytes object of everything that a socket gives, copies it while it parses, and queues it. Once the
+headers have said how many bytes follow, nothing is left to parse: here a protocol of our own takes the connection over
+for just these bytes, and gives it back. Where that cannot be, the body comes as aiohttp streams it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+
+from aiohttp_s3_client.errors import InvalidResponseError, S3ConnectionError, S3TimeoutError
+from aiohttp_s3_client.idle import WatchedResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp.client_proto import ResponseHandler
+
+__all__ = ("BUFFER_SIZE", "receive")
+
+# What is written at once. Each body has two buffers: one is written while the other one fills. In bytes.
+BUFFER_SIZE: Final = 1024 * 1024
+# Less than this is not worth taking the connection over. In bytes.
+_WORTHWHILE: Final = 256 * 1024
+
+
+async def receive(
+    response: aiohttp.ClientResponse,
+    write: Callable[[memoryview], Awaitable[None]],
+    length: int,
+    *,
+    buffer_size: int = BUFFER_SIZE,
+) -> None:
+    """Write the whole body, which has ``length`` bytes; the memory that ``write`` gets is its only during the call.
+
+    What came before a connection broke was written. When ``write`` raises, or on cancellation, the connection is torn
+    down.
+
+    Raises:
+        S3ConnectionError: The body broke off.
+        InvalidResponseError: The body goes on after ``length`` bytes.
+
+    """
+    written = 0
+
+    async def write_on(chunk: memoryview) -> None:
+        nonlocal written
+        if written + len(chunk) > length:
+            raise InvalidResponseError(f"{_name(response)}: the body has more than the {length} bytes that belong to it")
+        await write(chunk)
+        written += len(chunk)
+
+    try:
+        while response.content.total_bytes > written and (parsed := response.content.read_nowait()):
+            await write_on(memoryview(parsed))
+        sink = _take_over(response, length - written, buffer_size)
+        if sink is None:
+            async for chunk in response.content.iter_any():
+                await write_on(memoryview(chunk))
+        else:
+            while (piece := await sink.filled()) is not None:
+                await write_on(piece)
+                sink.recycle()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        response.close()
+        raise _broken(response, written, length, error) from error
+    except BaseException:
+        _abort(response)
+        raise
+    if written < length:
+        response.close()
+        raise _broken(response, written, length, None)
+
+
+def _take_over(response: aiohttp.ClientResponse, missing: int, buffer_size: int) -> _Sink | None:
+    """Put a sink in the place of aiohttp's protocol; None where aiohttp has something left to do, or to say.
+
+    Only our own sessions' responses are watched for silence from outside. In a caller's session aiohttp does that
+    itself, by timers that only its own protocol stops.
+    """
+    content, connection = response.content, response.connection
+    if (
+        missing < _WORTHWHILE
+        or not isinstance(response, WatchedResponse)
+        or "Transfer-Encoding" in response.headers
+        or connection is None
+        or content.exception() is not None
+        or content.is_eof()
+    ):
+        return None
+    protocol, transport = connection.protocol, connection.transport
+    # While reading is paused, the parser may hold bytes that nobody else can get at.
+    if protocol is None or transport is None or protocol.read_timeout or not transport.is_reading():
+        return None
+    sink = _Sink(content, protocol, transport, missing, buffer_size)
+    # uvloop chooses when reading begins how it will ask for a buffer.
+    transport.pause_reading()
+    transport.set_protocol(sink)
+    transport.resume_reading()
+    return sink
+
+
+def _abort(response: aiohttp.ClientResponse) -> None:
+    connection = response.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
+    response.close()
+
+
+def _name(response: aiohttp.ClientResponse) -> str:
+    return f"{response.method} {response.url}"
+
+
+def _broken(
+    response: aiohttp.ClientResponse, written: int, length: int, cause: BaseException | None
+) -> S3ConnectionError:
+    """Give our own error for a body that ends too soon."""
+    error_class = S3TimeoutError if isinstance(cause, TimeoutError) else S3ConnectionError
+    reason = f": {str(cause) or type(cause).__name__}" if cause else ""
+    return error_class(f"{_name(response)}: the body broke off after {written} of {length} bytes{reason}")
+
+
+class _Sink(asyncio.BufferedProtocol):
+    """Fills two buffers in turn with the rest of a body, then gives the connection back to aiohttp."""
+
+    def __init__(
+        self,
+        content: aiohttp.StreamReader,
+        protocol: ResponseHandler,
+        transport: asyncio.Transport,
+        missing: int,
+        buffer_size: int,
+    ) -> None:
+        self._content = content
+        self._protocol = protocol
+        self._transport = transport
+        self._missing = missing
+        size = min(missing, buffer_size)
+        self._buffers = [memoryview(bytearray(size)) for _ in range(2 if missing > size else 1)]
+        self._current = 0
+        self._count = 0
+        # What was filled and is not written yet, at most one; the other buffer is the one that fills.
+        self._ready: memoryview | None = None
+        self._is_writing = False
+        self._is_paused = False
+        self._failure: BaseException | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def filled(self) -> memoryview | None:
+        """Wait for a full buffer, or for the last, and give what is in it; None after the last.
+
+        What came before the connection broke is given, too; then
+
+        Raises:
+            aiohttp.ClientError: the connection broke.
+            TimeoutError: nothing came for too long.
+
+        """
+        while self._ready is None:
+            if self._failure is not None and self._count:
+                self._hand_over()
+            elif self._failure is not None:
+                raise self._failure
+            elif not self._missing:
+                return None
+            else:
+                self._waiter = asyncio.get_running_loop().create_future()
+                await self._waiter
+        piece, self._ready = self._ready, None
+        self._is_writing = True
+        return piece
+
+    def recycle(self) -> None:
+        """Take the buffer back that ``filled`` gave."""
+        self._is_writing = False
+        if self._count == len(self._buffers[self._current]) or (self._count and not self._missing):
+            self._hand_over()
+        if self._is_paused and self._missing:
+            self._is_paused = False
+            self._transport.resume_reading()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Give what is free of the buffer that fills, and never more than what is missing."""
+        del sizehint
+        return self._buffers[self._current][self._count : self._count + self._missing]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Count what came."""
+        self._count += nbytes
+        self._missing -= nbytes
+        self._content.total_bytes += nbytes
+        if not self._missing:
+            self._give_back()
+        elif self._count < len(self._buffers[self._current]):
+            return
+        if self._ready is None and not self._is_writing:
+            self._hand_over()
+        elif self._missing:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool | None:
+        """Let aiohttp decide, which closes."""
+        return self._protocol.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell aiohttp, whose error this then is, and whoever waits; a watch that gave up has said why before."""
+        said = self._content.exception()
+        self._protocol.connection_lost(exc)
+        self._failure = said or self._content.exception() or aiohttp.ServerDisconnectedError()
+        self._wake()
+
+    def pause_writing(self) -> None:
+        """Tell aiohttp."""
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Tell aiohttp."""
+        self._protocol.resume_writing()
+
+    def _hand_over(self) -> None:
+        """Let the current buffer be written, and fill the other one."""
+        self._ready = self._buffers[self._current][: self._count]
+        self._current = (self._current + 1) % len(self._buffers)
+        self._count = 0
+        self._wake()
+
+    def _give_back(self) -> None:
+        # uvloop asks for a buffer once more, when there is none any more, unless it is stopped first.
+        self._transport.pause_reading()
+        self._transport.set_protocol(self._protocol)
+        self._transport.resume_reading()
+        # aiohttp then puts the connection back into its pool.
+        self._content.feed_eof()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
