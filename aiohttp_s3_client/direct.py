@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
 import aiohttp
 from aiohttp.helpers import TimerNoop
@@ -45,6 +45,7 @@ _EXPECTED_OF_RESPONSES: Final = {
 }
 IS_POSSIBLE: Final = set(inspect.signature(aiohttp.ClientResponse.__init__).parameters) == _EXPECTED_OF_RESPONSES
 
+_BODILESS: Final = frozenset({"GET", "HEAD"})
 _NO_TIMER: Final = TimerNoop()
 _READ_BUFFER_SIZE: Final = 256 * 1024
 
@@ -74,6 +75,13 @@ class Sender(Protocol):
         ...
 
 
+class _Destination(NamedTuple):
+    """A place that requests go to: what the connector asks, and the ``Host`` header."""
+
+    request: aiohttp.ClientRequest
+    host: str
+
+
 class DirectSender:
     """Writes a request with its body in one piece, and takes the ordinary way with all others."""
 
@@ -94,7 +102,7 @@ class DirectSender:
         self._otherwise = otherwise
         self._loop = asyncio.get_running_loop()
         # The connector asks a request where it goes. To one place goes one request, again and again.
-        self._destinations: dict[tuple[str, str], aiohttp.ClientRequest] = {}
+        self._destinations: dict[tuple[str, str | None], _Destination] = {}
 
     async def send(
         self, method: str, url: URL, headers: Mapping[str, str], data: Buffer | StreamPayload | None
@@ -102,15 +110,18 @@ class DirectSender:
         """See ``Sender``."""
         if isinstance(data, StreamPayload):
             return await self._otherwise.send(method, url, headers, data)
+        destination = self._destination(url)
         try:
-            connection = await self._connector.connect(self._destination(url), traces=[], timeout=self._timeout)
+            connection = await self._connector.connect(destination.request, traces=[], timeout=self._timeout)
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError(f"connection timeout to {url.origin()}") from error
         protocol, transport = connection.protocol, connection.transport
         if protocol is None or transport is None:
             raise aiohttp.ServerDisconnectedError
         try:
-            transport.write(_head(method, url, headers, data) + (data or b""))
+            length = None if data is None and method in _BODILESS else len(data or b"")
+            head = _head(f"{method} {url.raw_path_qs} HTTP/1.1", destination.host, headers, length)
+            transport.write(head + (data or b""))
             response = await self._response(method, url, headers, protocol).start(connection)
         except BaseException:
             connection.close()
@@ -120,12 +131,12 @@ class DirectSender:
             (protocol.close if response.connection is None else protocol.force_close)()
         return response
 
-    def _destination(self, url: URL) -> aiohttp.ClientRequest:
-        """Give what the connector asks where a connection goes: to one place always the same request."""
-        place = (url.scheme, url.authority)
+    def _destination(self, url: URL) -> _Destination:
+        """Give what the connector asks where a connection goes: to one place always the same."""
+        place = (url.scheme, url.raw_authority)
         if place not in self._destinations:
             request = aiohttp.ClientRequest("GET", url.origin(), loop=self._loop, session=self._session)
-            self._destinations[place] = request
+            self._destinations[place] = _Destination(request, f"Host: {url.host_port_subcomponent}")
         return self._destinations[place]
 
     def _response(
@@ -154,17 +165,16 @@ class DirectSender:
         )
 
 
-def _head(method: str, url: URL, headers: Mapping[str, str], data: Buffer | None) -> bytes:
+def _head(request_line: str, host: str, headers: Mapping[str, str], length: int | None) -> bytes:
     """Write the request line and the headers.
 
     Raises:
         ValueError: a line break in one of them would make another header of its rest.
 
     """
-    lines = [f"{method} {url.raw_path_qs} HTTP/1.1", f"Host: {url.host_port_subcomponent}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    if data is not None or method not in {"GET", "HEAD"}:
-        lines.append(f"Content-Length: {len(data or b'')}")
+    lines = [request_line, host, *[f"{name}: {value}" for name, value in headers.items()]]
+    if length is not None:
+        lines.append(f"Content-Length: {length}")
     head = "\r\n".join(lines)
     if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
         raise ValueError("a header holds a line break")

@@ -272,13 +272,13 @@ class Transport:
             if response.status in _SUCCESS and isinstance(data, StreamPayload) and not data.is_handed_over:
                 response.close()
                 raise aiohttp.ClientPayloadError("success was answered before the body was sent, and is not believed")
-            return response
         except _NETWORK_ERRORS as error:
             if isinstance(data, StreamPayload) and data.failure is not None:
                 # The body's own source failed, not the network: that is what the caller wants to see.
                 raise data.failure from None
             cause = error.__cause__ if isinstance(error, Disconnected) else error
             raise _connection_error(f"{request.method} {url}", cause) from cause
+        return response
 
     def _headers(self, request: S3Request, body: Body, url: URL, credentials: Credentials | None) -> Mapping[str, str]:
         """Give all headers of one attempt, with a signature of this moment unless the client is anonymous."""

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import aiohttp
 import pytest
 from yarl import URL
 
@@ -13,8 +14,6 @@ from tests.network.clients import opened, signature_holds
 from tests.scripted import Reply, ScriptedServer
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from aiohttp_s3_client import S3Client
     from tests.servers import S3Server
 
@@ -196,11 +195,11 @@ async def test_both_keys_of_a_copy_arrive_encoded_once_and_unchanged(key: str) -
 
 
 @every_key
-async def test_a_presigned_key_arrives_encoded_once_and_unchanged(key: str, stranger: aiohttp.ClientSession) -> None:
+async def test_a_presigned_key_arrives_encoded_once_and_unchanged(key: str) -> None:
     """Through a session that knows nothing of S3, from a name and from a whole URL."""
     async with ScriptedServer(then=Reply()) as server:
-        async with opened(server) as client:
-            whole = URL(f"{server.url}/bucket/{encoded(key)}", encoded=True)
+        whole = URL(f"{server.url}/bucket/{encoded(key)}", encoded=True)
+        async with opened(server) as client, aiohttp.ClientSession() as stranger:
             for presigned in (client.presign_url("GET", named(key)), client.presign_url("GET", whole)):
                 async with stranger.get(presigned) as response:
                     assert response.status == 200
