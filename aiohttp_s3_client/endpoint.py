@@ -32,7 +32,7 @@ _HOSTS = tuple(
         r"(?:(?P<bucket>.+)\.)?(?P<region>[a-z]{3}\d)\.digitaloceanspaces\.com",
         r"(?:(?P<bucket>.+)\.)?[0-9a-f]{32}(?:\.(?:eu|fedramp))?\.r2\.cloudflarestorage\.com",
         r"(?:(?P<bucket>.+)\.)?storage\.(?:googleapis\.com|yandexcloud\.net)",
-        r"(?P<bucket>.+)\.s3\..+",
+        r"(?P<bucket>.+)\.s3\.(?!svc\.).+",
     )
 )
 # Stores that sign for a region which their host names do not say.

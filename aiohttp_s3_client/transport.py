@@ -171,13 +171,24 @@ class Transport:
         self._sender: Sender | None = None
 
     def attach(self, session: aiohttp.ClientSession) -> None:
-        """Send through a session of the caller's."""
+        """Send through a session of the caller's.
+
+        Raises:
+            TypeError: It is something else.
+
+        """
+        if not isinstance(session, aiohttp.ClientSession):
+            raise TypeError(f"session is a {type(session).__name__}: give an aiohttp.ClientSession")
         self._session, self._sender = session, sender_through(session, self._config.timeouts)
 
     def open_session(self) -> aiohttp.ClientSession:
         """Make a session tuned for S3 and send through it; the caller closes it."""
         self._session, self._sender = open_session(self._config.timeouts)
         return self._session
+
+    def detach(self) -> None:
+        """Send no more: the session is closed."""
+        self._session = self._sender = None
 
     @property
     def retry(self) -> RetryPolicy:

@@ -112,7 +112,7 @@ class Verbs:
             RuntimeError: The client is entered already.
 
         """
-        if self._own_session is not None and not self._own_session.closed:
+        if self._own_session is not None:
             raise RuntimeError("this client is entered already: use it inside of that block, or make another client")
         if self._needs_session:
             self._own_session = self._transport.open_session()
@@ -127,7 +127,9 @@ class Verbs:
     async def close(self) -> None:
         """Close the session that the client made; one that was given stays open."""
         if self._own_session is not None:
+            self._transport.detach()
             await self._own_session.close()
+            self._own_session = None
 
     def request(
         self,
@@ -164,7 +166,7 @@ class Verbs:
 
         """
         body = EMPTY_BODY if data is None else body_of(data, data_length)
-        return self._send(method.upper(), object_name, checked_headers(headers), params, body, content_sha256)
+        return self._send(_checked_method(method), object_name, checked_headers(headers), params, body, content_sha256)
 
     def get(
         self, object_name: str, *, headers: Mapping[str, str] | None = None, params: Mapping[str, str] | None = None
@@ -279,8 +281,7 @@ class Verbs:
             method: The HTTP method.
             url: An object name as str, or the whole address as ``yarl.URL``.
             headers: Headers that the request must carry, exactly so.
-            content_sha256: The hex SHA-256 that its body must have; it is then one of these headers
-                (``x-amz-content-sha256``).
+            content_sha256: The hex SHA-256 that its body must have; it becomes a part of the URL.
             expires: How many seconds it holds, 1 to 604800 (7 days).
             params: More query parameters, such as ``versionId`` or ``response-content-type``.
 
@@ -297,7 +298,7 @@ class Verbs:
         location = _encoded_as_signed(url) if isinstance(url, URL) else transport.url_of(url)
         authority = location.host_port_subcomponent or ""
         query = presign(
-            method.upper(),
+            _checked_method(method),
             location.raw_path,
             [*location.query.items(), *_checked_params(params)],
             [("host", authority), *checked_headers(headers).items()],
@@ -361,6 +362,18 @@ def _encoded_as_signed(url: URL) -> URL:
     if not url.absolute:
         raise ValueError(f"the URL {str(url)!r} has no host: give the whole address, or an object name as str")
     return url.with_path(uri_encode(url.path, keep_slash=True), encoded=True, keep_query=True)
+
+
+def _checked_method(method: str) -> str:
+    """Give a method as it is sent.
+
+    Raises:
+        ValueError: It is none; what follows a space would become part of the request line.
+
+    """
+    if not (method.isascii() and method.isalpha()):
+        raise ValueError(f"{method!r} is no HTTP method: give GET, PUT, POST, ...")
+    return method.upper()
 
 
 def _checked_params(params: Mapping[str, str] | None) -> Iterable[tuple[str, str]]:
