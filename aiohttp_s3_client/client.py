@@ -6,17 +6,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aiohttp_s3_client.bulk import download_many, upload_many
+from aiohttp_s3_client.download import CONCURRENCY, PART_SIZE, DownloadOptions, download
 from aiohttp_s3_client.multipart import MultipartUploader
 from aiohttp_s3_client.operations import Operations
+from aiohttp_s3_client.receive import BUFFER_SIZE
 from aiohttp_s3_client.upload import upload
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 
+    from aiohttp_s3_client.bulk import Pair
     from aiohttp_s3_client.config import RetryPolicy
-    from aiohttp_s3_client.models import UploadResult
+    from aiohttp_s3_client.models import ObjectInfo, Transferred, UploadResult
+    from aiohttp_s3_client.progress import ProgressCallback
     from aiohttp_s3_client.source import SourceData
+    from aiohttp_s3_client.target import BinaryWriter
 
 __all__ = ("S3Client",)
 
@@ -145,6 +151,146 @@ class S3Client(Operations):
             headers=headers,
             retry=self._retry(part_upload_tries),
             hash_parts=calculate_content_sha256,
+        )
+
+    async def download(
+        self,
+        object_name: str,
+        target: str | os.PathLike[str] | BinaryWriter,
+        *,
+        concurrency: int | None = None,
+        part_size: int | None = None,
+        progress: ProgressCallback | None = None,
+        headers: Mapping[str, str] | None = None,
+        resume: bool = False,
+    ) -> ObjectInfo:
+        """Download an object in the best way: one request when it fits into one part, else several ranges at once.
+
+        A file appears whole or not at all: what comes goes into a temporary file beside the target, which takes the
+        target's place when all is there. All ranges are of one object: one that is written anew meanwhile is an error.
+        A range that breaks off goes on from the byte where it broke.
+
+        Args:
+            object_name: The object.
+            target: A path, or a file object with a sync or async ``write``, which gets the bytes in their order.
+            concurrency: How many ranges are fetched at once; by default 4.
+            part_size: The length of a range, in bytes; by default 8 MiB.
+            progress: Called with a ``Progress`` about ten times a second, and at the end.
+            headers: Sent with every request.
+            resume: Keep what has come after a failure, and go on from there next time.
+
+        Raises:
+            ObjectChanged: The object was written anew meanwhile; the target is as it was.
+            NotFound: There is no such object.
+            OSError: The target cannot be written.
+            ValueError: An option is out of bounds.
+            S3Error: The store refused something, or did not answer.
+
+        """
+        options = DownloadOptions(
+            concurrency=CONCURRENCY if concurrency is None else concurrency,
+            part_size=PART_SIZE if part_size is None else part_size,
+            progress=progress,
+            headers=headers,
+            resume=resume,
+            retry=self._transport.retry,
+        )
+        return await download(self, object_name, target, options)
+
+    async def get_file_parallel(
+        self,
+        object_name: str,
+        file_path: str | os.PathLike[str],
+        *,
+        headers: Mapping[str, str] | None = None,
+        range_step: int | None = None,
+        workers_count: int | None = None,
+        range_get_tries: int | None = None,
+        buffer_size: int | None = None,
+    ) -> ObjectInfo:
+        """Download an object to ``file_path``, ``workers_count`` ranges of ``range_step`` bytes at once.
+
+        It is ``download``; ``range_get_tries`` is how often a range is asked for without getting a byte, and
+        ``buffer_size`` how many bytes are written at once.
+        """
+        options = DownloadOptions(
+            concurrency=CONCURRENCY if workers_count is None else workers_count,
+            part_size=PART_SIZE if range_step is None else range_step,
+            buffer_size=BUFFER_SIZE if buffer_size is None else buffer_size,
+            headers=headers,
+            retry=self._retry(range_get_tries) or self._transport.retry,
+        )
+        return await download(self, object_name, file_path, options)
+
+    def upload_many(
+        self,
+        items: Iterable[Pair] | AsyncIterable[Pair],
+        *,
+        concurrency: int | None = None,
+        part_size: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        stop_on_error: bool = False,
+    ) -> AsyncGenerator[Transferred[UploadResult], None]:
+        """Upload many files at once, many small and few large ones alike, on one budget of requests.
+
+        Args:
+            items: Pairs (object name, path), of any number; they are taken as there is room for them.
+            concurrency: How many requests are under way at once; by default 16.
+            part_size: See ``upload``.
+            headers: Headers of every object.
+            stop_on_error: End everything at the first error, and raise it.
+
+        Returns:
+            An async generator of ``Transferred`` values as the uploads finish, each with a result or its error.
+            Leaving it early ends what is under way.
+
+        Raises:
+            ValueError: An option is out of bounds.
+
+        """
+        return upload_many(
+            self,
+            items,
+            concurrency=concurrency,
+            part_size=part_size,
+            headers=headers,
+            stop_on_error=stop_on_error,
+        )
+
+    def download_many(
+        self,
+        items: Iterable[str | Pair] | AsyncIterable[str | Pair],
+        *,
+        folder: str | os.PathLike[str] | None = None,
+        concurrency: int | None = None,
+        part_size: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        stop_on_error: bool = False,
+    ) -> AsyncGenerator[Transferred[ObjectInfo], None]:
+        """Download many objects at once, many small and few large ones alike, on one budget of requests.
+
+        Args:
+            items: Pairs (object name, path), or, with ``folder``, object names alone; of any number.
+            folder: Where an object whose path is not said goes, below its own name. A name that would lead out of it
+                is refused, and the others go on.
+            concurrency: How many requests are under way at once; by default 16.
+            part_size: See ``download``.
+            headers: Sent with every request.
+            stop_on_error: End everything at the first error, and raise it.
+
+        Returns:
+            An async generator of ``Transferred`` values as the downloads finish, each with a result or its error.
+            Leaving it early ends what is under way.
+
+        Raises:
+            ValueError: An option is out of bounds.
+
+        """
+        options = DownloadOptions(
+            part_size=PART_SIZE if part_size is None else part_size, headers=headers, retry=self._transport.retry
+        )
+        return download_many(
+            self, items, folder=folder, concurrency=concurrency, options=options, stop_on_error=stop_on_error
         )
 
     def _retry(self, tries: int | None) -> RetryPolicy | None:

@@ -7,6 +7,7 @@
     +-- AmbiguousResult                  it cannot be told whether the store did what was asked
     +-- BodyLengthError                  a body has more or fewer bytes than declared (also ValueError)
     +-- MissingPartError                 a multipart upload would be completed without one of its parts
+    +-- ObjectChanged                    an object was written anew while it was read
     +-- InvalidResponseError             an answer that breaks S3's rules: nothing of it is believed
     +-- S3ConnectionError                no whole answer came (also aiohttp.ClientConnectionError)
     |   +-- S3TimeoutError               ... because a timeout fired (also TimeoutError)
@@ -52,6 +53,7 @@ __all__ = (
     "NoSuchKey",
     "NoSuchUpload",
     "NotFound",
+    "ObjectChanged",
     "PreconditionFailed",
     "RequestTimeTooSkewed",
     "S3ConnectionError",
@@ -95,6 +97,10 @@ class AmbiguousResult(S3Error):
 
 class MissingPartError(S3Error):
     """A multipart upload would be completed without a part that was promised; it was aborted instead."""
+
+
+class ObjectChanged(S3Error):
+    """An object was written anew while it was downloaded: what came is of no one object, and was thrown away."""
 
 
 class InvalidResponseError(S3Error):

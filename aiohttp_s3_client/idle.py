@@ -60,6 +60,9 @@ class WatchedResponse(aiohttp.ClientResponse):
             connection.protocol.set_exception(error)
             if self.content is not None:
                 self.content.set_exception(error)
+            if connection.transport.get_protocol() is not connection.protocol:
+                # Whoever reads in aiohttp's place learns it so.
+                connection.transport.abort()
 
 
 class IdleWatch:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
 __all__ = (
     "ByteRange",
@@ -18,8 +19,11 @@ __all__ = (
     "Part",
     "PartsPage",
     "Progress",
+    "Transferred",
     "UploadResult",
 )
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,3 +159,16 @@ class ObjectInfo:
     etag: str | None
     size: int | None
     version_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred(Generic[_Result]):
+    """What became of one of many objects: it has a ``result``, or an ``error``.
+
+    ``path`` is the file; None where the object's name cannot be the name of one.
+    """
+
+    object_name: str
+    path: Path | None
+    result: _Result | None = None
+    error: Exception | None = None

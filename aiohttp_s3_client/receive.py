@@ -8,6 +8,7 @@ for just these bytes, and gives it back. Where that cannot be, the body comes as
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
@@ -16,14 +17,14 @@ from aiohttp_s3_client.errors import InvalidResponseError, S3ConnectionError, S3
 from aiohttp_s3_client.idle import WatchedResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from aiohttp.client_proto import ResponseHandler
 
 __all__ = ("BUFFER_SIZE", "receive")
 
 # What is written at once. Each body has two buffers: one is written while the other one fills. In bytes.
-BUFFER_SIZE: Final = 1024 * 1024
+BUFFER_SIZE: Final = 512 * 1024
 # Less than this is not worth taking the connection over. In bytes.
 _WORTHWHILE: Final = 256 * 1024
 
@@ -46,34 +47,43 @@ async def receive(
 
     """
     written = 0
-
-    async def write_on(chunk: memoryview) -> None:
-        nonlocal written
-        if written + len(chunk) > length:
-            raise InvalidResponseError(f"{_name(response)}: the body has more than the {length} bytes that belong to it")
-        await write(chunk)
-        written += len(chunk)
-
     try:
-        while response.content.total_bytes > written and (parsed := response.content.read_nowait()):
-            await write_on(memoryview(parsed))
-        sink = _take_over(response, length - written, buffer_size)
-        if sink is None:
-            async for chunk in response.content.iter_any():
-                await write_on(memoryview(chunk))
-        else:
-            while (piece := await sink.filled()) is not None:
-                await write_on(piece)
-                sink.recycle()
-    except (aiohttp.ClientError, TimeoutError) as error:
-        response.close()
-        raise _broken(response, written, length, error) from error
+        async with aclosing(_chunks(response, length, buffer_size)) as chunks:
+            async for chunk in chunks:
+                if written + len(chunk) > length:
+                    raise InvalidResponseError(f"{_name(response)}: the body goes on after its {length} bytes")
+                await write(chunk)
+                written += len(chunk)
+        if written < length:
+            raise _broken(response, written, length, aiohttp.ClientPayloadError("it ended there"))
     except BaseException:
         _abort(response)
         raise
-    if written < length:
-        response.close()
-        raise _broken(response, written, length, None)
+
+
+async def _chunks(response: aiohttp.ClientResponse, length: int, buffer_size: int) -> AsyncGenerator[memoryview, None]:
+    """Give the body as it comes; a chunk holds until the next one is asked for."""
+    content, given = response.content, 0
+    try:
+        while content.total_bytes > given and (parsed := content.read_nowait()):
+            given += len(parsed)
+            yield memoryview(parsed)
+        sink = _take_over(response, length - given, buffer_size)
+        if sink is None:
+            async for streamed in content.iter_any():
+                given += len(streamed)
+                yield memoryview(streamed)
+            return
+        while (filled := await sink.filled()) is not None:
+            given += len(filled)
+            yield filled
+            sink.recycle()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        # aiohttp does not give any more what came before a connection broke.
+        if rest := content._read_nowait(-1):  # noqa: SLF001
+            given += len(rest)
+            yield memoryview(rest)
+        raise _broken(response, given, length, error) from error
 
 
 def _take_over(response: aiohttp.ClientResponse, missing: int, buffer_size: int) -> _Sink | None:
@@ -115,13 +125,11 @@ def _name(response: aiohttp.ClientResponse) -> str:
     return f"{response.method} {response.url}"
 
 
-def _broken(
-    response: aiohttp.ClientResponse, written: int, length: int, cause: BaseException | None
-) -> S3ConnectionError:
+def _broken(response: aiohttp.ClientResponse, written: int, length: int, cause: BaseException) -> S3ConnectionError:
     """Give our own error for a body that ends too soon."""
     error_class = S3TimeoutError if isinstance(cause, TimeoutError) else S3ConnectionError
-    reason = f": {str(cause) or type(cause).__name__}" if cause else ""
-    return error_class(f"{_name(response)}: the body broke off after {written} of {length} bytes{reason}")
+    reason = str(cause) or type(cause).__name__
+    return error_class(f"{_name(response)}: the body broke off after {written} of {length} bytes: {reason}")
 
 
 class _Sink(asyncio.BufferedProtocol):
@@ -179,7 +187,7 @@ class _Sink(asyncio.BufferedProtocol):
         self._is_writing = False
         if self._count == len(self._buffers[self._current]) or (self._count and not self._missing):
             self._hand_over()
-        if self._is_paused and self._missing:
+        if self._is_paused and self._missing and self._failure is None:
             self._is_paused = False
             self._transport.resume_reading()
 
@@ -203,9 +211,9 @@ class _Sink(asyncio.BufferedProtocol):
             self._is_paused = True
             self._transport.pause_reading()
 
-    def eof_received(self) -> bool | None:
-        """Let aiohttp decide, which closes."""
-        return self._protocol.eof_received()
+    def eof_received(self) -> None:
+        """Tell aiohttp; the transport then closes."""
+        self._protocol.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell aiohttp, whose error this then is, and whoever waits; a watch that gave up has said why before."""

@@ -1,0 +1,34 @@
+"""Blocking calls in threads, which end before whoever waits for them goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ("in_thread",)
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+async def in_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Call a function in a thread and wait for its end, also when cancelled meanwhile.
+
+    ``asyncio.to_thread`` goes on at once when it is cancelled, and the thread still writes into a file that is closed
+    by then, or into another one that got its descriptor.
+    """
+    call = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    cancellation: asyncio.CancelledError | None = None
+    while not call.done():
+        try:
+            await asyncio.wait([call])
+        except asyncio.CancelledError as error:
+            cancellation = error
+    if cancellation is None:
+        return call.result()
+    # Read, so that it is not reported as forgotten; the cancellation is what comes out.
+    call.exception()
+    raise cancellation
