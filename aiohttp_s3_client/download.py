@@ -23,7 +23,7 @@ from aiohttp_s3_client.journal import JournalEntry
 from aiohttp_s3_client.models import ByteRange, ObjectInfo
 from aiohttp_s3_client.progress import ProgressReporter
 from aiohttp_s3_client.receive import BUFFER_SIZE, receive
-from aiohttp_s3_client.target import StreamTarget, TargetFile
+from aiohttp_s3_client.target import MemoryTarget, StreamTarget, TargetFile
 from aiohttp_s3_client.workers import run_workers
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ __all__ = ("CONCURRENCY", "PART_SIZE", "DownloadOperations", "DownloadOptions", 
 # What a download does by itself: so many ranges at once, of so many bytes.
 CONCURRENCY: Final = 4
 PART_SIZE: Final = 8 * 1024 * 1024
+# Up to this an object is gathered in memory before it is written. In bytes.
+_SMALL: Final = 256 * 1024
 
 
 class DownloadOperations(Protocol):
@@ -178,16 +180,24 @@ class _Transfer:
                 answer = await self._resumed(entry) if entry is not None else None
                 if answer is None:
                     answer, entry = await self._first(), None
-                if answer is None:
-                    await file.allocate(0)
+                if answer is None or (answer.source.size <= _SMALL and not self._options.resume):
+                    await file.write_whole(await self._small(answer))
                 else:
                     await self._fill(file, answer, entry)
+                    await file.commit()
             except ObjectChanged:
                 file.forget()
                 raise
-            self._reporter.finish()
-            await file.commit()
+        self._reporter.finish()
         return self._info()
+
+    async def _small(self, answer: _Answer | None) -> bytearray:
+        """Gather a small object in memory: to write it in one go takes one thread, and not one for each step."""
+        content = MemoryTarget()
+        if answer is not None:
+            self._reporter.expect(answer.source.size, 1)
+            await self._fetch(content, ByteRange(0, answer.source.size), answer)
+        return content.data
 
     async def _fill(self, file: TargetFile, answer: _Answer, entry: JournalEntry | None) -> None:
         """Fetch all parts that the journal does not have, the first of them from an answer that is there."""

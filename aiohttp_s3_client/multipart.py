@@ -143,7 +143,7 @@ class MultipartUploader:
 
         """
         if self._upload_id is None:
-            self._upload_id = await self._operations.create_multipart_upload(self._object_name, headers=self._headers)
+            await self._begin()
         else:
             parts = await self._operations.list_parts(self._object_name, self._upload_id)
             self._parts = {part.part_number: part for part in parts}
@@ -240,14 +240,29 @@ class MultipartUploader:
             "there now is not known to be it"
         ) from error
 
+    async def _begin(self) -> None:
+        """Begin the upload; when this is cancelled, the store may have begun it already, and it is aborted."""
+        creating = asyncio.ensure_future(
+            self._operations.create_multipart_upload(self._object_name, headers=self._headers)
+        )
+        try:
+            self._upload_id = await asyncio.shield(creating)
+        except asyncio.CancelledError:
+            await _to_the_end(self._forsake(creating))
+            raise
+
+    async def _forsake(self, creating: asyncio.Future[str]) -> None:
+        """Wait for the id of an upload that nobody wants any more, and abort it."""
+        await asyncio.wait([creating], timeout=self._abort_timeout)
+        creating.cancel()
+        (created,) = await asyncio.gather(creating, return_exceptions=True)
+        if isinstance(created, str):
+            self._upload_id = created
+            await self._abort()
+
     async def _give_up(self) -> None:
         """Abort the upload, also when this is cancelled meanwhile."""
-        aborting = asyncio.ensure_future(self._abort())
-        try:
-            await asyncio.shield(aborting)
-        except asyncio.CancelledError:
-            await asyncio.wait([aborting])
-            raise
+        await _to_the_end(self._abort())
 
     async def _abort(self) -> None:
         """Wait for the parts under way, then abort; what cannot be done in time is logged with the upload's id."""
@@ -262,6 +277,16 @@ class MultipartUploader:
                 self._object_name,
                 error,
             )
+
+
+async def _to_the_end(ending: Coroutine[Any, Any, None]) -> None:
+    """Wait for something that must not be left undone, also when this is cancelled meanwhile."""
+    task = asyncio.ensure_future(ending)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 def _combined_etag(parts: Iterable[Part]) -> str | None:

@@ -8,6 +8,7 @@ for just these bytes, and gives it back. Where that cannot be, the body comes as
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,7 @@ __all__ = ("BUFFER_SIZE", "receive")
 BUFFER_SIZE: Final = 512 * 1024
 # Less than this is not worth taking the connection over. In bytes.
 _WORTHWHILE: Final = 256 * 1024
+_NO_BUFFER: Final = memoryview(b"")
 
 
 async def receive(
@@ -147,13 +149,12 @@ class _Sink(asyncio.BufferedProtocol):
         self._protocol = protocol
         self._transport = transport
         self._missing = missing
-        size = min(missing, buffer_size)
-        self._buffers = [memoryview(bytearray(size)) for _ in range(2 if missing > size else 1)]
-        self._current = 0
+        self._size = min(missing, buffer_size)
+        self._filling = memoryview(bytearray(self._size))
         self._count = 0
-        # What was filled and is not written yet, at most one; the other buffer is the one that fills.
-        self._ready: memoryview | None = None
-        self._is_writing = False
+        self._free: list[memoryview] = []
+        self._ready: deque[memoryview] = deque()
+        self._writing: memoryview | None = None
         self._is_paused = False
         self._failure: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -168,7 +169,7 @@ class _Sink(asyncio.BufferedProtocol):
             TimeoutError: nothing came for too long.
 
         """
-        while self._ready is None:
+        while not self._ready:
             if self._failure is not None and self._count:
                 self._hand_over()
             elif self._failure is not None:
@@ -178,23 +179,27 @@ class _Sink(asyncio.BufferedProtocol):
             else:
                 self._waiter = asyncio.get_running_loop().create_future()
                 await self._waiter
-        piece, self._ready = self._ready, None
-        self._is_writing = True
-        return piece
+        self._writing = self._ready.popleft()
+        return self._writing
 
     def recycle(self) -> None:
         """Take the buffer back that ``filled`` gave."""
-        self._is_writing = False
-        if self._count == len(self._buffers[self._current]) or (self._count and not self._missing):
-            self._hand_over()
+        if self._writing is not None:
+            self._free.append(memoryview(self._writing.obj))
+            self._writing = None
         if self._is_paused and self._missing and self._failure is None:
             self._is_paused = False
             self._transport.resume_reading()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Give what is free of the buffer that fills, and never more than what is missing."""
+        """Give what is free of the buffer that fills, and never more than what is missing.
+
+        There is always one, even if both are full and reading is paused: aiohttp may resume it, too.
+        """
         del sizehint
-        return self._buffers[self._current][self._count : self._count + self._missing]
+        if not self._filling:
+            self._filling = self._free.pop() if self._free else memoryview(bytearray(self._size))
+        return self._filling[self._count : self._count + self._missing]
 
     def buffer_updated(self, nbytes: int) -> None:
         """Count what came."""
@@ -203,11 +208,10 @@ class _Sink(asyncio.BufferedProtocol):
         self._content.total_bytes += nbytes
         if not self._missing:
             self._give_back()
-        elif self._count < len(self._buffers[self._current]):
+        elif self._count < len(self._filling):
             return
-        if self._ready is None and not self._is_writing:
-            self._hand_over()
-        elif self._missing:
+        self._hand_over()
+        if self._missing and len(self._ready) + (self._writing is not None) > 1:
             self._is_paused = True
             self._transport.pause_reading()
 
@@ -231,9 +235,9 @@ class _Sink(asyncio.BufferedProtocol):
         self._protocol.resume_writing()
 
     def _hand_over(self) -> None:
-        """Let the current buffer be written, and fill the other one."""
-        self._ready = self._buffers[self._current][: self._count]
-        self._current = (self._current + 1) % len(self._buffers)
+        """Let what has come be written, and fill another buffer."""
+        self._ready.append(self._filling[: self._count])
+        self._filling = _NO_BUFFER
         self._count = 0
         self._wake()
 

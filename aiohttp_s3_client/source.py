@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import os
-from contextlib import aclosing, asynccontextmanager
+from contextlib import ExitStack, aclosing, asynccontextmanager
 from typing import IO, TYPE_CHECKING, Final, Protocol, TypeAlias, cast
 
 from aiohttp_s3_client.body import BytesBody, body_of, wrong_length
 from aiohttp_s3_client.errors import BodyLengthError
 from aiohttp_s3_client.region import FileRegion
+from aiohttp_s3_client.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -21,6 +21,8 @@ __all__ = ("Source", "SourceData", "opened")
 
 SourceData: TypeAlias = "Data | os.PathLike[str]"
 
+# A file up to this is read in one go: to go to a thread once more for each piece takes longer. In bytes.
+_SMALL: Final = 256 * 1024
 _MEMORY: Final = (bytes, bytearray, memoryview, str)
 
 
@@ -60,17 +62,26 @@ async def opened(data: SourceData, length: int | None = None) -> AsyncIterator[S
 
     """
     if isinstance(data, os.PathLike):
-        file = await asyncio.to_thread(open, data, "rb")
-        try:
-            yield _File(file, 0)
-        finally:
-            file.close()
+        with ExitStack() as stack:
+            content = await in_thread(_content, data, stack)
+            yield _Memory(content) if isinstance(content, bytes) else _File(content, 0)
     elif isinstance(data, _MEMORY):
         yield _Memory(data.encode() if isinstance(data, str) else data)
     elif isinstance(data, io.BufferedReader | io.BufferedRandom | io.FileIO) and data.seekable():
         yield _File(cast("IO[bytes]", data), data.tell())
     else:
         yield _Stream(cast("StreamBody", body_of(data, length)))
+
+
+def _content(path: os.PathLike[str], stack: ExitStack) -> bytes | IO[bytes]:
+    """Read a small file as a whole; open a larger one, which the stack then closes, also when nobody waits any more."""
+    file = stack.enter_context(open(path, "rb"))  # noqa: PTH123, SIM115 - the stack closes it
+    content = file.read(_SMALL + 1)
+    if len(content) <= _SMALL:
+        stack.close()
+        return content
+    file.seek(0)
+    return file
 
 
 class _File:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ async def in_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwa
     ``asyncio.to_thread`` goes on at once when it is cancelled, and the thread still writes into a file that is closed
     by then, or into another one that got its descriptor.
     """
-    call = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    call = asyncio.get_running_loop().run_in_executor(None, partial(function, *args, **kwargs))
     cancellation: asyncio.CancelledError | None = None
     while not call.done():
         try:
