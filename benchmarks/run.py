@@ -70,16 +70,17 @@ def _chosen(arguments: argparse.Namespace) -> Iterator[Comparison]:
     for case in CASES:
         if arguments.case and case.name not in arguments.case:
             continue
-        for server in case.servers:
+        servers = case.quick_servers if arguments.quick else case.servers
+        for server, load in servers.items():
             if arguments.server and server not in arguments.server:
                 continue
             names = arguments.contender
             contenders = [one for one in contenders_of(case, server) if not names or one.name in names]
-            yield Comparison(case, server, tuple(contenders))
+            yield Comparison(case, server, load, tuple(contenders))
 
 
 def _set_up(comparisons: Iterable[Comparison]) -> None:
-    if any(comparison.server == "nginx" for comparison in comparisons):
+    if any(comparison.server.startswith("nginx") for comparison in comparisons):
         find_nginx()
     for comparison in comparisons:
         for contender in comparison.contenders:

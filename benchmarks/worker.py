@@ -10,14 +10,19 @@ import os
 import sys
 from contextlib import AbstractAsyncContextManager
 from importlib import import_module, metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from contenders.base import load
 from shared.job import Job, Measurement
+from shared.objects import ROOM_NAME
 from workloads import signature
 from workloads.listing import Listing
+from workloads.loop_lag import LoopLag
 from workloads.meter import Meter, peak_bytes
+from workloads.small_files import Received, Sent
 from workloads.small_objects import SMALL_GET, SMALL_PUT
+from workloads.transfers import Download, StreamUpload, Upload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +30,20 @@ if TYPE_CHECKING:
     from contenders.base import AsyncClient
     from workloads.base import Workload
 
-WORKLOADS: Final[Mapping[str, Workload]] = {"small-get": SMALL_GET, "small-put": SMALL_PUT, "list": Listing()}
+WORKLOADS: Final[Mapping[str, Workload]] = {
+    "small-get": SMALL_GET,
+    "small-put": SMALL_PUT,
+    "list": Listing(),
+    "download": Download(),
+    "upload": Upload(),
+    "small-files-down": Received(),
+    "small-files-up": Sent(),
+    "lag-down": LoopLag(Download()),
+    "lag-up": LoopLag(Upload()),
+    "memory-down": Download(),
+    "memory-up": Upload(),
+    "memory-stream": StreamUpload(),
+}
 
 
 def run(job: Job, meter: Meter) -> int:
@@ -53,14 +71,16 @@ async def _run_async(
 def main() -> None:
     """Read the job, do it, and answer."""
     job = Job.from_json(sys.stdin.read())
-    meter = Meter()
+    meter = Meter(Path(job.folder, ROOM_NAME))
     count = run(job, meter)
     measurement = Measurement(
         count=count,
         wall_seconds=meter.wall_seconds,
         cpu_seconds=meter.cpu_seconds,
         peak_bytes=peak_bytes(),
-        version=metadata.version(job.distribution),
+        private_bytes_before=meter.private_bytes_before,
+        holds=meter.holds,
+        version=metadata.version(job.distribution) if job.distribution else "",
     )
     print(measurement.to_json(), flush=True)
     # Threads of a client's native runtime may abort the interpreter's shutdown, after all is measured and checked.

@@ -13,6 +13,7 @@ from contenders.botocore_config import client_options, config_options
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from aiobotocore.client import AioBaseClient
 
@@ -43,6 +44,14 @@ class Aioboto3Client(AsyncClient):
         """``ListObjectsV2``, by its paginator."""
         async for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket):
             yield [(entry["Key"], entry["Size"]) for entry in page["Contents"]]
+
+    async def download(self, name: str, path: Path) -> None:
+        """``download_file``, in one stream."""
+        await self._client.download_file(Bucket=self._bucket, Key=name, Filename=str(path))
+
+    async def upload(self, path: Path, name: str) -> None:
+        """``upload_file``, in parts, ten at a time."""
+        await self._client.upload_file(Filename=str(path), Bucket=self._bucket, Key=name)
 
 
 @asynccontextmanager

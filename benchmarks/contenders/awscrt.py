@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import asynccontextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 from awscrt.auth import AwsCredentialsProvider, AwsSignedBodyHeaderType, AwsSigningConfig, aws_sign_request
 from awscrt.http import HttpHeaders, HttpRequest
+from awscrt.io import ClientTlsContext, TlsContextOptions
 from awscrt.s3 import S3Client, S3RequestTlsMode, S3RequestType, create_default_s3_signing_config
 
 from contenders.base import EMPTY_PAYLOAD_HASH, SIGNED_KEY, AsyncClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from contenders.base import SignedHeaders, Signer
     from shared.job import Job, Target
@@ -48,6 +51,20 @@ class CrtClient(AsyncClient):
         started = self._client.make_request(request=request, type=S3RequestType.PUT_OBJECT)
         await asyncio.wrap_future(started.finished_future)
 
+    async def download(self, name: str, path: Path) -> None:
+        """Let the runtime write the file, which its documentation advises."""
+        request = HttpRequest("GET", self._path(name), self._headers())
+        started = self._client.make_request(request=request, type=S3RequestType.GET_OBJECT, recv_filepath=str(path))
+        await asyncio.wrap_future(started.finished_future)
+
+    async def upload(self, path: Path, name: str) -> None:
+        """Let the runtime read the file, which its documentation advises."""
+        headers = self._headers()
+        headers.add("Content-Length", str(await asyncio.to_thread(os.path.getsize, path)))
+        request = HttpRequest("PUT", self._path(name), headers)
+        started = self._client.make_request(request=request, type=S3RequestType.PUT_OBJECT, send_filepath=str(path))
+        await asyncio.wrap_future(started.finished_future)
+
     def _path(self, name: str) -> str:
         return f"/{self._target.bucket}/{name}"
 
@@ -64,8 +81,15 @@ async def connect(job: Job) -> AsyncIterator[CrtClient]:
         region=target.region,
         signing_config=create_default_s3_signing_config(region=target.region, credential_provider=_identity(target)),
         tls_mode=S3RequestTlsMode.DISABLED if is_plain else S3RequestTlsMode.ENABLED,
+        tls_connection_options=None if is_plain else _tls_context(target).new_connection_options(),
     )
     yield CrtClient(client, target)
+
+
+def _tls_context(target: Target) -> ClientTlsContext:
+    options = TlsContextOptions()
+    options.override_default_trust_store_from_path(ca_filepath=target.ca_file)
+    return ClientTlsContext(options)
 
 
 def signer(target: Target) -> Signer:

@@ -16,6 +16,7 @@ from contenders.botocore_config import client_options, config_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from contenders.base import Page, SignedHeaders, Signer
     from shared.job import Job, Target
@@ -42,6 +43,14 @@ class Boto3Client(BlockingClient):
         """``ListObjectsV2``, by its paginator."""
         for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket):
             yield [(entry["Key"], entry["Size"]) for entry in page["Contents"]]
+
+    def download(self, name: str, path: Path) -> None:
+        """``download_file``: s3transfer with its defaults, which are ten threads."""
+        self._client.download_file(Bucket=self._bucket, Key=name, Filename=str(path))
+
+    def upload(self, path: Path, name: str) -> None:
+        """``upload_file``: s3transfer with its defaults, which are ten threads."""
+        self._client.upload_file(Filename=str(path), Bucket=self._bucket, Key=name)
 
 
 @contextmanager

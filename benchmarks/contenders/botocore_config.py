@@ -11,19 +11,23 @@ if TYPE_CHECKING:
 
 
 def config_options(concurrency: int) -> Mapping[str, object]:
-    """Give botocore's ``Config``: a connection for every request in flight, and checksums only where S3 needs them."""
+    """Give botocore's ``Config``: a connection for every request in flight, and checksums only where S3 needs them.
+
+    Bodies are not hashed to sign them, as this project's client does not hash large ones either.
+    """
     return {
         "max_pool_connections": concurrency,
         "request_checksum_calculation": "when_required",
         "response_checksum_validation": "when_required",
-        "s3": {"addressing_style": "path"},
+        "s3": {"addressing_style": "path", "payload_signing_enabled": False},
     }
 
 
-def client_options(target: Target) -> Mapping[str, str]:
-    """Say where the store is and who asks."""
+def client_options(target: Target) -> Mapping[str, str | None]:
+    """Say where the store is, whom to trust, and who asks."""
     return {
         "endpoint_url": target.endpoint,
+        "verify": target.ca_file,
         "region_name": target.region,
         "aws_access_key_id": target.access_key_id,
         "aws_secret_access_key": target.secret_access_key,

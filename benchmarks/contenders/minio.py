@@ -8,6 +8,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import urllib3
 from minio import Minio
 from minio.credentials import Credentials
 from minio.signer import sign_v4_s3
@@ -17,6 +18,7 @@ from contenders.base import EMPTY_PAYLOAD_HASH, SIGNED_KEY, BlockingClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from contenders.base import Page, SignedHeaders, Signer
     from shared.job import Job, Target
@@ -48,16 +50,26 @@ class MinioClient(BlockingClient):
         objects = self._client.list_objects(bucket_name=self._bucket, recursive=True)
         yield [(entry.object_name, entry.size) for entry in objects]
 
+    def download(self, name: str, path: Path) -> None:
+        """``fget_object``, in one stream."""
+        self._client.fget_object(bucket_name=self._bucket, object_name=name, file_path=str(path))
+
+    def upload(self, path: Path, name: str) -> None:
+        """``fput_object``, in parts, three at a time."""
+        self._client.fput_object(bucket_name=self._bucket, object_name=name, file_path=str(path))
+
 
 @contextmanager
 def connect(job: Job) -> Iterator[MinioClient]:
-    """Make a client that knows the region, which it would otherwise ask for."""
+    """Make a client that knows the region, which it would otherwise ask for, and keeps a connection per request."""
+    manager = urllib3.PoolManager(maxsize=job.concurrency, ca_certs=job.target.ca_file)
     client = Minio(
         endpoint=job.target.host,
         access_key=job.target.access_key_id,
         secret_key=job.target.secret_access_key,
         region=job.target.region,
         secure=job.target.endpoint.startswith("https://"),
+        http_client=manager,
     )
     yield MinioClient(client, job.target.bucket)
 

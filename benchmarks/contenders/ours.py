@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp_s3_client import S3Client
 from aiohttp_s3_client.models import Credentials
@@ -14,21 +14,57 @@ from contenders.verbs import VerbsClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
-    from contenders.base import Signer
+    from aiohttp_s3_client.models import Transferred
+    from contenders.base import Pair, Signer
     from shared.job import Job, Target
 
 
+class OurClient(VerbsClient):
+    """The methods for files, with their defaults."""
+
+    async def download(self, name: str, path: Path) -> None:
+        """``download``."""
+        await self._client.download(name, path)
+
+    async def upload(self, path: Path, name: str) -> None:
+        """``upload``."""
+        await self._client.upload(path, name)
+
+    async def upload_stream(self, chunks: AsyncIterator[bytes], name: str) -> None:
+        """``upload``."""
+        await self._client.upload(chunks, name)
+
+    async def download_many(self, pairs: list[Pair]) -> None:
+        """``download_many``."""
+        async for transferred in self._client.download_many(pairs):
+            _judge(transferred)
+
+    async def upload_many(self, pairs: list[Pair]) -> None:
+        """``upload_many``."""
+        async for transferred in self._client.upload_many(pairs):
+            _judge(transferred)
+
+
+def _judge(transferred: Transferred[Any]) -> None:
+    if transferred.error is not None:
+        raise transferred.error
+
+
 @asynccontextmanager
-async def connect(job: Job) -> AsyncIterator[VerbsClient]:
-    """Make a client with its defaults: its own session opens as many connections as there are requests."""
+async def connect(job: Job) -> AsyncIterator[OurClient]:
+    """Make a client with its defaults: its own session opens as many connections as there are requests.
+
+    A certificate to trust is said by the environment: the harness sets ``SSL_CERT_FILE``.
+    """
     async with S3Client(
         url=job.target.bucket_url,
         access_key_id=job.target.access_key_id,
         secret_access_key=job.target.secret_access_key,
         region=job.target.region,
     ) as client:
-        yield VerbsClient(client)
+        yield OurClient(client)
 
 
 def signer(target: Target) -> Signer:

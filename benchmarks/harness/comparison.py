@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING
 
-from harness.plan import BARS
+from harness.plan import BARS, BEST_PEER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from harness.plan import Bar, Case, Contender
+    from harness.figures import Figure
+    from harness.plan import Bar, Case, Contender, Load
     from harness.workers import Sample
 
 
@@ -21,6 +22,7 @@ class Comparison:
 
     case: Case
     server: str
+    load: Load
     contenders: tuple[Contender, ...]
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
@@ -34,55 +36,70 @@ class Comparison:
         """Give the contenders that have figures."""
         return [contender for contender in self.contenders if self.samples.get(contender.name)]
 
-    def median_of(self, name: str, value: Callable[[Sample], float]) -> float:
-        """Give the median of a value over a contender's rounds."""
-        return median(map(value, self.samples[name]))
+    def values(self, name: str, figure: Figure | None = None) -> list[float]:
+        """Give a figure, by default that of the case, of each of a contender's rounds."""
+        return list(map((figure or self.case.figure).of, self.samples[name]))
 
-    def figures(self, name: str) -> list[float]:
-        """Give a contender's figure of each round."""
-        return [self.case.figure.of(sample.measurement) for sample in self.samples[name]]
+    def median_of(self, name: str, figure: Figure | None = None) -> float:
+        """Give the median of a figure over a contender's rounds."""
+        return median(self.values(name, figure))
 
-    def ratio(self, name: str, reference: str) -> float:
+    def ratio(self, name: str, reference: str, figure: Figure | None = None) -> float:
         """Divide a contender's median figure by another's."""
-        return median(self.figures(name)) / median(self.figures(reference))
+        return self.median_of(name, figure) / self.median_of(reference, figure)
 
-    def best_peer(self) -> str | None:
+    def best_peer(self, figure: Figure | None = None) -> str | None:
         """Give the peer with the best median; None without peers."""
         peers = [contender.name for contender in self.measured() if contender.role == "peer"]
-        best = max if self.case.figure.more_is_better else min
-        return best(peers, key=lambda name: median(self.figures(name)), default=None)
+        best = max if (figure or self.case.figure).more_is_better else min
+        return best(peers, key=lambda name: self.median_of(name, figure), default=None)
 
     def limit(self) -> str | None:
         """Give the first contender that is a limit and no peer; None when there is none in this case."""
         return next((contender.name for contender in self.measured() if contender.role == "limit"), None)
 
+    def is_hopeless(self, contender: Contender) -> bool:
+        """Tell whether a peer is so far behind the best one that more of its runs would say nothing new."""
+        best = self.best_peer()
+        if best is None or contender.role != "peer" or not self.samples.get(contender.name):
+            return False
+        ratio = self.ratio(contender.name, best)
+        return (1 / ratio if self.case.figure.more_is_better else ratio) > self.case.patience
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A bar with what was measured; ``ratio`` is None when one of the two was not."""
+    """A bar with what was measured; ``value`` is None when the contender, or its reference, was not."""
 
     bar: Bar
     reference: str | None
-    ratio: float | None
+    value: float | None
+    unit: str
     more_is_better: bool
 
     @property
     def passed(self) -> bool:
         """Whether the bar was measured and is held."""
-        if self.ratio is None:
+        if self.value is None:
             return False
-        return self.ratio >= self.bar.factor if self.more_is_better else self.ratio <= self.bar.factor
+        return self.value >= self.bar.factor if self.more_is_better else self.value <= self.bar.factor
 
 
 def verdicts(comparisons: list[Comparison]) -> Iterator[Verdict]:
     """Judge by every bar whose case was run."""
     for comparison in comparisons:
-        more_is_better = comparison.case.figure.more_is_better
-        measured = {contender.name for contender in comparison.measured()}
         for bar in BARS:
-            if (bar.case, bar.server) != (comparison.case.name, comparison.server):
-                continue
-            reference = bar.reference or comparison.best_peer()
-            both = bar.contender in measured and reference in measured
-            ratio = comparison.ratio(bar.contender, reference) if both and reference else None
-            yield Verdict(bar, reference, ratio, more_is_better)
+            if (bar.case, bar.server) == (comparison.case.name, comparison.server):
+                yield _verdict(comparison, bar)
+
+
+def _verdict(comparison: Comparison, bar: Bar) -> Verdict:
+    figure = bar.figure or comparison.case.figure
+    measured = {contender.name for contender in comparison.measured()}
+    reference = comparison.best_peer(figure) if bar.reference == BEST_PEER else bar.reference
+    value = None
+    if bar.contender in measured and bar.reference is None:
+        value = comparison.median_of(bar.contender, figure)
+    elif bar.contender in measured and reference in measured:
+        value = comparison.ratio(bar.contender, str(reference), figure)
+    return Verdict(bar, reference, value, figure.unit, figure.more_is_better)

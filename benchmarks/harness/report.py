@@ -7,16 +7,17 @@ import os
 import platform
 from dataclasses import asdict
 from datetime import UTC, datetime
-from statistics import median
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from harness.figures import PEAK, PRIVATE_PEAK
+from harness.plan import BEST_PEER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from harness.comparison import Comparison, Verdict
-
-MIB: Final = 2**20
+    from harness.figures import Figure
 
 
 def tables(comparisons: Iterable[Comparison]) -> str:
@@ -41,13 +42,14 @@ def write_json(path: Path, comparisons: Iterable[Comparison], judged: Iterable[V
                 "case": comparison.case.name,
                 "server": comparison.server,
                 "unit": comparison.case.figure.unit,
-                "figures": {one.name: comparison.figures(one.name) for one in comparison.measured()},
+                "load": asdict(comparison.load),
+                "figures": {one.name: comparison.values(one.name) for one in comparison.measured()},
                 "samples": {name: list(map(asdict, samples)) for name, samples in comparison.samples.items()},
                 "failures": comparison.failures,
             }
             for comparison in comparisons
         ],
-        "bars": [{**asdict(verdict), "passed": verdict.passed} for verdict in judged],
+        "bars": list(map(_judgement, judged)),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=2))
@@ -55,12 +57,13 @@ def write_json(path: Path, comparisons: Iterable[Comparison], judged: Iterable[V
 
 def _table(comparison: Comparison) -> Iterator[str]:
     case = comparison.case
-    best_peer, limit = comparison.best_peer(), comparison.limit()
-    head = ["", "version", case.figure.unit, "min - max", "CPU us/op", "peak MiB", "private MiB"]
-    head += [f"x {reference}" for reference in (best_peer, limit) if reference]
-    rows = [head, *(_row(comparison, one.name, (best_peer, limit)) for one in comparison.measured())]
+    references = [one for one in (comparison.best_peer(), comparison.limit()) if one]
+    more = (*case.more, PEAK, PRIVATE_PEAK)
+    head = ["", "version", case.figure.unit, "min - max", "runs", *(figure.unit for figure in more)]
+    head += [f"x {reference}" for reference in references]
+    rows = [head, *(_row(comparison, one.name, more, references) for one in comparison.measured())]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    yield f"{case.name}: {case.title} ({comparison.server})"
+    yield f"{case.name}: {case.title}{_amount(comparison)} ({comparison.server})"
     for row in rows:
         first, version, *numbers = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield "  ".join([first, version, *(number.strip().rjust(len(number)) for number in numbers)])
@@ -68,26 +71,51 @@ def _table(comparison: Comparison) -> Iterator[str]:
         yield f"FAILED: {name}: {reason}"
 
 
-def _row(comparison: Comparison, name: str, references: Sequence[str | None]) -> list[str]:
-    figures = comparison.figures(name)
-    decimals = comparison.case.figure.decimals
+def _amount(comparison: Comparison) -> str:
+    load = comparison.load
+    if load.files:
+        return f", {load.files:,} of them"
+    return f", {load.size // 2**20:,} MiB" if load.size else ""
+
+
+def _row(comparison: Comparison, name: str, more: Sequence[Figure], references: Sequence[str]) -> list[str]:
+    figure = comparison.case.figure
+    values = comparison.values(name)
     return [
         name,
         comparison.samples[name][0].measurement.version,
-        f"{median(figures):,.{decimals}f}",
-        f"{min(figures):,.{decimals}f} - {max(figures):,.{decimals}f}",
-        f"{comparison.median_of(name, lambda one: 1e6 * one.measurement.cpu_seconds / one.measurement.count):,.1f}",
-        f"{comparison.median_of(name, lambda one: one.measurement.peak_bytes / MIB):,.0f}",
-        f"{comparison.median_of(name, lambda one: one.private_peak_bytes / MIB):,.0f}",
-        *(f"{comparison.ratio(name, reference):.2f}" for reference in references if reference),
+        figure.shown(comparison.median_of(name)),
+        f"{figure.shown(min(values))} - {figure.shown(max(values))}",
+        str(len(values)),
+        *(one.shown(comparison.median_of(name, one)) for one in more),
+        *(f"{comparison.ratio(name, reference):.2f}" for reference in references),
     ]
 
 
 def _bar(verdict: Verdict) -> str:
     bar = verdict.bar
     wanted = f"{'at least' if verdict.more_is_better else 'at most'} {bar.factor:.2f}"
-    whom = f"{verdict.reference}" if bar.reference else f"the best peer, {verdict.reference}"
-    case = f"{bar.case} ({bar.server}): {bar.contender}"
-    if verdict.ratio is None:
-        return f"  not measured  {case} must be {wanted} x {whom}"
-    return f"  {'pass' if verdict.passed else 'MISSED':12}  {case} is {verdict.ratio:.2f} x {whom}; {wanted}"
+    whom = "" if bar.reference is None else f" x {_whom(verdict)}"
+    case = f"{bar.case} ({bar.server}): {bar.contender}, {verdict.unit}"
+    if verdict.value is None:
+        return f"  not measured  {case} must be {wanted}{whom}"
+    return f"  {'pass' if verdict.passed else 'MISSED':12}  {case}: {verdict.value:.2f}{whom}; {wanted}"
+
+
+def _whom(verdict: Verdict) -> str:
+    name = verdict.reference or "nobody"
+    return f"the best peer, {name}" if verdict.bar.reference == BEST_PEER else name
+
+
+def _judgement(verdict: Verdict) -> dict[str, object]:
+    bar = verdict.bar
+    return {
+        "case": bar.case,
+        "server": bar.server,
+        "contender": bar.contender,
+        "unit": verdict.unit,
+        "reference": verdict.reference,
+        "factor": bar.factor,
+        "value": verdict.value,
+        "passed": verdict.passed,
+    }

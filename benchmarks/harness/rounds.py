@@ -2,44 +2,49 @@
 
 from __future__ import annotations
 
-import itertools
+import asyncio
 import sys
 from typing import TYPE_CHECKING
 
 from harness.environments import python_of
 from harness.plan import CONCURRENCY
 from harness.servers import SERVERS
+from harness.stock import open_stock
 from harness.workers import WorkerError, run_worker
 from shared.job import Job
+from shared.objects import FILE_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from harness.comparison import Comparison
     from harness.plan import Contender
+    from harness.stock import Stock
     from shared.job import Target
 
 
 async def run_rounds(comparisons: Iterable[Comparison], rounds: int, seconds: float | None) -> None:
-    """Fill the comparisons with samples; each server runs only while it is needed.
+    """Fill the comparisons with samples; each has its server to itself, which is new for it.
 
     ``seconds`` replaces what the cases say of the length of their runs.
     """
-    by_server = sorted(comparisons, key=lambda comparison: comparison.server)
-    for server, group in itertools.groupby(by_server, key=lambda comparison: comparison.server):
-        async with SERVERS[server]() as target:
-            for comparison in group:
-                for number in range(rounds):
+    with open_stock() as stock:
+        for comparison in comparisons:
+            title = f"{comparison.case.name} ({comparison.server})"
+            _show(f"{title}: starting the server")
+            async with SERVERS[comparison.server](stock, comparison.load) as target:
+                for number in range(min(rounds, comparison.load.most_rounds)):
                     for contender in comparison.contenders:
-                        _show(f"{comparison.case.name} ({server}), round {number + 1} of {rounds}: {contender.name}")
-                        await _run(comparison, contender, target, seconds)
+                        _show(f"{title}, round {number + 1}: {contender.name}")
+                        job = _job(comparison, contender, target, stock, number, seconds)
+                        await _run(comparison, contender, job, stock)
     _show("")
 
 
-async def _run(comparison: Comparison, contender: Contender, target: Target, seconds: float | None) -> None:
-    if contender.name in comparison.failures:
-        return
-    job = Job(
+def _job(
+    comparison: Comparison, contender: Contender, target: Target, stock: Stock, number: int, seconds: float | None
+) -> Job:
+    return Job(
         workload=comparison.case.name,
         contender=contender.module,
         distribution=contender.distribution,
@@ -47,7 +52,17 @@ async def _run(comparison: Comparison, contender: Contender, target: Target, sec
         target=target,
         seconds=seconds or comparison.case.seconds,
         concurrency=CONCURRENCY,
+        folder=str(stock.folder),
+        size=comparison.load.size,
+        files=comparison.load.files,
+        verify=number == 0,
     )
+
+
+async def _run(comparison: Comparison, contender: Contender, job: Job, stock: Stock) -> None:
+    if contender.name in comparison.failures or comparison.is_hopeless(contender):
+        return
+    await asyncio.to_thread(stock.make_room, job.size + job.files * FILE_SIZE)
     try:
         sample = await run_worker(python_of(contender.requirements), job)
     except WorkerError as error:

@@ -7,18 +7,24 @@ import shutil
 import socket
 import tempfile
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+import trustme
 
 from aiohttp_s3_client import S3Client
 from aiohttp_s3_client.testing import LocalS3
 from harness.pages import write_pages
 from shared.job import Target
-from shared.objects import READ_FOLDER, SMALL_BODY, SMALL_COUNT, small_name
+from shared.objects import READ_FOLDER, SMALL_BODY, SMALL_COUNT, TRANSFER_FOLDER, small_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
+
+    from harness.plan import Load
+    from harness.stock import Stock
 
 HOST: Final = "127.0.0.1"
 BUCKET: Final = "bench"
@@ -35,22 +41,38 @@ class ServerError(Exception):
 
 
 @asynccontextmanager
-async def offline() -> AsyncIterator[Target]:
+async def offline(_stock: Stock, _load: Load) -> AsyncIterator[Target]:
     """Name a server that nobody connects to: a signature needs its name only."""
     yield _target("http://127.0.0.1:9000")
 
 
 @asynccontextmanager
-async def nginx() -> AsyncIterator[Target]:
-    """Run nginx by ``nginx.conf``, which checks no signature and keeps nothing."""
+async def nginx(stock: Stock, load: Load) -> AsyncIterator[Target]:
+    """Run nginx by ``nginx.conf``, which checks no signature and keeps nothing, over plain HTTP."""
+    async with _running_nginx(stock, load) as (folder, port, _):
+        yield replace(_target(f"http://{HOST}:{port}"), upload_log=str(folder / "stored.log"))
+
+
+@asynccontextmanager
+async def nginx_tls(stock: Stock, load: Load) -> AsyncIterator[Target]:
+    """Run it over TLS, with a certificate of an authority that is made for it."""
+    async with _running_nginx(stock, load) as (folder, _, port):
+        target = _target(f"https://{HOST}:{port}")
+        yield replace(target, upload_log=str(folder / "stored.log"), ca_file=str(folder / "authority.pem"))
+
+
+@asynccontextmanager
+async def _running_nginx(stock: Stock, load: Load) -> AsyncIterator[tuple[Path, int, int]]:
+    """Give nginx's folder, and its ports for plain HTTP and for TLS."""
     program = find_nginx()
-    with tempfile.TemporaryDirectory(prefix="aiohttp-s3-client-bench-") as folder:
-        port = await asyncio.to_thread(_prepare, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="aiohttp-s3-client-bench-") as name:
+        folder = Path(name)
+        ports = await asyncio.to_thread(_prepare, folder, stock, load)
         command = (program, "-e", "stderr", "-p", f"{folder}/", "-c", f"{folder}/nginx.conf")
         process = await asyncio.create_subprocess_exec(*command)
         try:
-            await _answers(process, port)
-            yield _target(f"http://{HOST}:{port}")
+            await _answers(process, ports[0])
+            yield folder, *ports
         finally:
             if process.returncode is None:
                 process.terminate()
@@ -58,7 +80,7 @@ async def nginx() -> AsyncIterator[Target]:
 
 
 @asynccontextmanager
-async def seaweedfs() -> AsyncIterator[Target]:
+async def seaweedfs(stock: Stock, load: Load) -> AsyncIterator[Target]:
     """Run SeaweedFS, a real S3 server, and put the objects there that will be read."""
     async with LocalS3(buckets=[BUCKET]) as server:
         target = Target(
@@ -76,14 +98,16 @@ async def seaweedfs() -> AsyncIterator[Target]:
             region=target.region,
         ) as client:
             for number in range(SMALL_COUNT):
-                async with client.put(small_name(READ_FOLDER, number), SMALL_BODY) as response:
-                    response.raise_for_status()
+                await client.write(small_name(READ_FOLDER, number), SMALL_BODY)
+            for path in await asyncio.to_thread(_files, stock, load):
+                await client.upload(path, f"{TRANSFER_FOLDER}/{path.relative_to(stock.folder)}")
         yield target
 
 
-SERVERS: Final[Mapping[str, Callable[[], AbstractAsyncContextManager[Target]]]] = {
+SERVERS: Final[Mapping[str, Callable[[Stock, Load], AbstractAsyncContextManager[Target]]]] = {
     "offline": offline,
     "nginx": nginx,
+    "nginx-tls": nginx_tls,
     "seaweedfs": seaweedfs,
 }
 
@@ -112,15 +136,34 @@ def _target(endpoint: str) -> Target:
     )
 
 
-def _prepare(folder: Path) -> int:
-    with socket.create_server((HOST, 0)) as probe:
-        port: int = probe.getsockname()[1]
+def _prepare(folder: Path, stock: Stock, load: Load) -> tuple[int, int]:
+    with socket.create_server((HOST, 0)) as plain, socket.create_server((HOST, 0)) as tls:
+        ports: tuple[int, int] = plain.getsockname()[1], tls.getsockname()[1]
     shutil.copy(CONFIGURATION, folder)
-    (folder / "listen.conf").write_text(f"listen {HOST}:{port};\n")
+    _certify(folder)
+    (folder / "listen.conf").write_text(
+        f"listen {HOST}:{ports[0]};\nlisten {HOST}:{ports[1]} ssl;\n"
+        "ssl_certificate server.pem;\nssl_certificate_key server.pem;\n"
+    )
     data = folder / "data"
-    write_pages(data / "pages", BUCKET)
+    (data / BUCKET).mkdir(parents=True)
+    (data / BUCKET / TRANSFER_FOLDER).symlink_to(stock.folder)
+    _files(stock, load)
+    if load.listing:
+        write_pages(data / "pages", BUCKET)
     (data / "small.bin").write_bytes(SMALL_BODY)
-    return port
+    return ports
+
+
+def _certify(folder: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "authority.pem"))
+    authority.issue_cert(HOST).private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
+
+
+def _files(stock: Stock, load: Load) -> list[Path]:
+    large = [stock.large(load.size)] if load.size else []
+    return large + (stock.files(load.files) if load.files else [])
 
 
 async def _answers(process: asyncio.subprocess.Process, port: int) -> None:

@@ -14,7 +14,7 @@ from shared.job import Measurement
 if TYPE_CHECKING:
     from shared.job import Job
 
-LIMIT_SECONDS: Final = 300.0
+LIMIT_SECONDS: Final = 120.0
 SAMPLE_SECONDS: Final = 0.02
 
 
@@ -39,7 +39,9 @@ async def run_worker(python: Path, job: Job) -> Sample:
     """
     pipe = asyncio.subprocess.PIPE
     command = (python, BENCHMARKS / "worker.py")
-    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe, env=_environment())
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=pipe, stdout=pipe, stderr=pipe, env=_environment(job)
+    )
     try:
         async with asyncio.timeout(LIMIT_SECONDS):
             private_peak = asyncio.create_task(_private_peak(process.pid))
@@ -57,11 +59,13 @@ async def run_worker(python: Path, job: Job) -> Sample:
     return Sample(Measurement.from_json(answer.decode()), private_peak_bytes)
 
 
-def _environment() -> dict[str, str]:
+def _environment(job: Job) -> dict[str, str]:
     # What is set for AWS, proxies and Python on this machine would reach some clients and not others.
-    foreign = ("AWS_", "PYTHON", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+    foreign = ("AWS_", "PYTHON", "SSL_CERT_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(foreign)}
-    return {**kept, "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    own = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    trusted = {"SSL_CERT_FILE": job.target.ca_file} if job.target.ca_file else {}
+    return {**kept, **own, **trusted}
 
 
 async def _private_peak(pid: int) -> int:

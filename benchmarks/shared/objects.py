@@ -17,6 +17,15 @@ READ_FOLDER: Final = "objects"
 
 LISTED_COUNT: Final = 100_000
 
+TRANSFER_FOLDER: Final = "transfers"
+"""Where the objects are that are downloaded: named like the files that they are the same as."""
+UPLOAD_FOLDER: Final = "uploads"
+RECEIVED_FOLDER: Final = "received"
+ROOM_NAME: Final = "room"
+"""A file that only takes memory, which is free when the worker has removed it."""
+FILE_SIZE: Final = 64 * 1024
+"""The size of one of many small files."""
+
 
 class ListedObject(NamedTuple):
     """What a client must have understood of one entry of the listing."""
@@ -28,6 +37,16 @@ class ListedObject(NamedTuple):
 def small_name(folder: str, number: int) -> str:
     """Name the small object with a running number."""
     return f"{folder}/{number % SMALL_COUNT:03d}.bin"
+
+
+def large_name(size: int) -> str:
+    """Name the large file of ``size`` bytes."""
+    return f"large-{size}.bin"
+
+
+def file_name(number: int) -> str:
+    """Name one of the small files."""
+    return f"files/{number:05d}.bin"
 
 
 def listed_objects() -> Iterator[ListedObject]:

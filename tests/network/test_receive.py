@@ -168,24 +168,31 @@ async def test_reading_that_somebody_else_resumes_loses_nothing(
     session: aiohttp.ClientSession | None, link: Link
 ) -> None:
     """The transport is aiohttp's, too."""
-    written = Written()
+    large, written, resumed = DATA * 6, Written(), 0
     async with (
-        connected(StoredObject(DATA), link, session) as (_, client),
-        client.open_range("key", ByteRange(0, len(DATA))) as response,
+        connected(StoredObject(large), link, session) as (_, client),
+        client.open_range("key", ByteRange(0, len(large))) as response,
     ):
         connection = response.connection
         assert connection is not None
+        transport = connection.transport
+        assert transport is not None
 
         async def write(piece: memoryview) -> None:
-            transport = connection.transport
+            nonlocal resumed
+            data = bytes(piece)
             for _ in range(20):
-                if transport is not None:
-                    transport.resume_reading()
+                if transport.get_protocol() is connection.protocol or connection.protocol is None:
+                    break
+                resumed += 1
+                transport.resume_reading()
                 await asyncio.sleep(0)
+            assert data == piece
             await written.write(piece)
 
-        await receive(response, write, len(DATA), buffer_size=100_000)
-    assert written.data == DATA
+        await receive(response, write, len(large), buffer_size=100_000)
+    assert written.data == large
+    assert resumed
 
 
 async def test_a_writer_that_fails_ends_it(session: aiohttp.ClientSession | None, link: Link) -> None:
