@@ -46,6 +46,8 @@ _EXPECTED_OF_RESPONSES: Final = {
 IS_POSSIBLE: Final = set(inspect.signature(aiohttp.ClientResponse.__init__).parameters) == _EXPECTED_OF_RESPONSES
 
 _BODILESS: Final = frozenset({"GET", "HEAD"})
+# The request's headers hold a signature, and perhaps a session token: errors that aiohttp makes would show them.
+_NO_HEADERS: Final = CIMultiDictProxy(CIMultiDict[str]())
 _NO_TIMER: Final = TimerNoop()
 _READ_BUFFER_SIZE: Final = 256 * 1024
 
@@ -117,13 +119,16 @@ class DirectSender:
             raise aiohttp.ConnectionTimeoutError(f"connection timeout to {url.origin()}") from error
         protocol, transport = connection.protocol, connection.transport
         if protocol is None or transport is None:
+            connection.close()
             raise aiohttp.ServerDisconnectedError
+        response = self._response(method, url, protocol)
         try:
             length = None if data is None and method in _BODILESS else len(data or b"")
             head = _head(f"{method} {url.raw_path_qs} HTTP/1.1", destination.host, headers, length)
             transport.write(head + (data or b""))
-            response = await self._response(method, url, headers, protocol).start(connection)
+            await response.start(connection)
         except BaseException:
+            response.close()
             connection.close()
             raise
         if transport.get_write_buffer_size():
@@ -139,9 +144,7 @@ class DirectSender:
             self._destinations[place] = _Destination(request, f"Host: {url.host_port_subcomponent}")
         return self._destinations[place]
 
-    def _response(
-        self, method: str, url: URL, headers: Mapping[str, str], protocol: ResponseHandler
-    ) -> aiohttp.ClientResponse:
+    def _response(self, method: str, url: URL, protocol: ResponseHandler) -> aiohttp.ClientResponse:
         """Make a connection ready for an answer, and what that becomes."""
         protocol.set_response_params(
             timer=_NO_TIMER,
@@ -157,7 +160,7 @@ class DirectSender:
             writer=None,
             continue100=None,
             timer=_NO_TIMER,
-            request_info=aiohttp.RequestInfo(url, method, CIMultiDictProxy(CIMultiDict(headers)), url),
+            request_info=aiohttp.RequestInfo(url, method, _NO_HEADERS, url),
             traces=[],
             loop=self._loop,
             session=self._session,

@@ -32,9 +32,10 @@ _HOSTS = tuple(
         r"(?:(?P<bucket>.+)\.)?(?P<region>[a-z]{3}\d)\.digitaloceanspaces\.com",
         r"(?:(?P<bucket>.+)\.)?[0-9a-f]{32}(?:\.(?:eu|fedramp))?\.r2\.cloudflarestorage\.com",
         r"(?:(?P<bucket>.+)\.)?storage\.(?:googleapis\.com|yandexcloud\.net)",
-        r"(?P<bucket>.+)\.s3\.(?!svc\.).+",
     )
 )
+# How most other stores write a bucket in front; a guess, which `bucket=` overrules.
+_GUESSED_HOST = re.compile(r"(?P<bucket>.+)\.s3\.(?!svc\.).+")
 # Stores that sign for a region which their host names do not say.
 _REGIONS = {".r2.cloudflarestorage.com": "auto", "storage.yandexcloud.net": "ru-central1"}
 # By the beginning of a region's name; source: the endpoint tables of the AWS General Reference.
@@ -168,7 +169,8 @@ def _without_slash(object_name: str) -> str:
 
 def _host_says(host: str, bucket: str | None) -> tuple[str | None, str | None]:
     """Give the bucket and the region that a host name stands for, where it says so."""
-    matches = (pattern.fullmatch(host) for pattern in _HOSTS)
+    patterns = _HOSTS if bucket else (*_HOSTS, _GUESSED_HOST)
+    matches = (pattern.fullmatch(host) for pattern in patterns)
     said = next((match.groupdict() for match in matches if match), {})
     region = said.get("region") or next((name for end, name in _REGIONS.items() if host.endswith(end)), None)
     is_service = bool(said) and said["bucket"] is None

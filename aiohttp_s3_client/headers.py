@@ -20,7 +20,10 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _RESERVED: Final = {
     "authorization": "it is made from the credentials",
     "content-length": "say the body's length with data_length=",
+    "connection": "connections are the client's own",
+    "expect": "a body is sent at once",
     "host": "it is made from the client's URL",
+    "trailer": "a body is sent plain",
     "transfer-encoding": "a body is sent with its length, since stores do not take chunks",
     "x-amz-date": "it is the moment of sending",
 }

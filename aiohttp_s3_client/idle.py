@@ -84,12 +84,12 @@ class IdleWatch:
             self._timer = asyncio.get_running_loop().call_later(self._interval, self._look)
 
     def _look(self) -> None:
+        self._timer = None
         for connection, reference in list(self._responses.items()):
             response = reference()
             if response is None or response.closed:
                 del self._responses[connection]
             else:
                 response.look()
-        self._timer = None
         if self._responses and self._interval is not None:
             self._timer = asyncio.get_running_loop().call_later(self._interval, self._look)

@@ -150,7 +150,7 @@ class Operations(Verbs):
         query = canonical_query([("partNumber", str(part_number)), ("uploadId", upload_id)])
         body = await as_body(data).prepare()
         answer = await self._transport.fetch(
-            S3Request("PUT", object_name, query, body=body, payload_hash=content_sha256, retry=retry)
+            S3Request("PUT", self._named(object_name), query, body=body, payload_hash=content_sha256, retry=retry)
         )
         etag = answer.headers.get("ETag")
         if not etag:
@@ -169,7 +169,7 @@ class Operations(Verbs):
         """
         request = S3Request(
             "POST",
-            object_name,
+            self._named(object_name),
             canonical_query([("uploadId", upload_id)]),
             checked_headers({"Content-Type": "application/xml", **(headers or {})}),
             body_of(complete_document(parts)),
@@ -187,7 +187,7 @@ class Operations(Verbs):
         """
         query = canonical_query([("uploadId", upload_id)])
         with suppress(NoSuchUpload):
-            await self._transport.fetch(S3Request("DELETE", object_name, query))
+            await self._transport.fetch(S3Request("DELETE", self._named(object_name), query))
 
     async def list_parts(self, object_name: str, upload_id: str) -> list[Part]:
         """Give the parts of a multipart upload that the store has, in their order (``ListParts``).
@@ -202,7 +202,9 @@ class Operations(Verbs):
         marker = "0"
         while True:
             query = canonical_query([("part-number-marker", marker), ("uploadId", upload_id)])
-            page = parse_parts_page((await self._transport.fetch(S3Request("GET", object_name, query))).body)
+            page = parse_parts_page(
+                (await self._transport.fetch(S3Request("GET", self._named(object_name), query))).body
+            )
             parts += page.parts
             if not page.is_truncated:
                 return parts

@@ -12,6 +12,8 @@ from aiohttp_s3_client.idle import Disconnected, IdleWatch, WatchedResponse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
     from yarl import URL
 
     from aiohttp_s3_client.body import Buffer, StreamPayload
@@ -85,6 +87,23 @@ def sender_through(session: aiohttp.ClientSession, timeouts: Timeouts) -> Sender
     return SessionSender(session, timeout, (send_once, *session._middlewares))  # noqa: SLF001
 
 
+class _Connector(aiohttp.TCPConnector):
+    """A pool that gives no connection on which something came that nobody asked for."""
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - as aiohttp calls it
+    ) -> Connection:
+        """Give a connection; what a server sends on an idle one must not become the answer to the next request."""
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            if connection.protocol is None or not connection.protocol.should_close:
+                return connection
+            connection.close()
+
+
 def open_session(timeouts: Timeouts) -> tuple[aiohttp.ClientSession, Sender]:
     """Make a session tuned for S3, which the caller closes, and the way to send through it."""
 
@@ -93,7 +112,7 @@ def open_session(timeouts: Timeouts) -> tuple[aiohttp.ClientSession, Sender]:
 
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect)
     session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(keepalive_timeout=_KEEPALIVE),
+        connector=_Connector(keepalive_timeout=_KEEPALIVE),
         cookie_jar=aiohttp.DummyCookieJar(),
         response_class=Response,
         timeout=timeout,

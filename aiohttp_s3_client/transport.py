@@ -43,9 +43,14 @@ _NETWORK_ERRORS: Final = (aiohttp.ClientError, TimeoutError)
 _NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 _SUCCESS: Final = range(200, 300)
+_ERRORS: Final = range(400, 600)
+_NO_SUCCESS: Final = range(300, 600)
+_NOTHING: Final = range(0)
 _BAD_REQUEST: Final = 400
 _SERVER_ERRORS: Final = range(500, 600)
 _RETRIED_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
+# After these, as after a lost answer, the store can have done what was asked.
+_MAY_HAVE_ACTED: Final = frozenset({500, 502, 504})
 # What S3 says with other statuses, and means "try again". Source: the AWS SDKs' retry behaviour reference guide.
 _RETRIED_CODES: Final = frozenset(
     {
@@ -215,7 +220,7 @@ class Transport:
 
         """
         check = self._session.raise_for_status if self._session else False
-        sending = self._try(request, judge=check is True)
+        sending = self._try(request, raised=_ERRORS if check is True else _NOTHING)
         return ResponseContext(_checked(sending, check) if callable(check) else sending)
 
     def open(self, request: S3Request) -> ResponseContext:
@@ -226,7 +231,7 @@ class Transport:
             S3ResponseError: S3 answered with an error.
 
         """
-        return ResponseContext(self._try(request, judge=True))
+        return ResponseContext(self._try(request, raised=_NO_SUCCESS))
 
     async def fetch(self, request: S3Request) -> Answer:
         """Send a request and read its whole answer, at most 16 MiB; reading is part of an attempt.
@@ -237,16 +242,18 @@ class Transport:
             InvalidResponseError: the answer is too long.
 
         """
-        response = await self._try(request, judge=True, whole=True)
+        response = await self._try(request, raised=_NO_SUCCESS, whole=True)
         return Answer(response.headers, await response.read())
 
-    async def _try(self, request: S3Request, *, judge: bool, whole: bool = False) -> aiohttp.ClientResponse:
+    async def _try(self, request: S3Request, *, raised: range, whole: bool = False) -> aiohttp.ClientResponse:
         """Make attempts until one succeeds or no further one can help.
 
-        ``judge`` raises an error that S3 answers with, ``whole`` reads the answer.
+        Answers of the statuses ``raised`` become errors; ``whole`` reads the answer.
         """
+        self._opened()
         body = await request.body.prepare()
-        waits = (request.retry or self._config.retry).delays(random.random)
+        policy = request.retry or self._config.retry
+        waits = policy.delays(random.random)
         attempt = 1
         while True:
             try:
@@ -255,21 +262,23 @@ class Transport:
                     await _read_document(response)
                 if response.status in _SUCCESS and not request.may_fail_late:
                     return response
-                error = await _error_of(response, request, attempt, judge=judge)
-                wait = next(waits, None) if error and _is_temporary(error) and body.replayable else None
+                error = await _error_of(response, request, attempt, raised=raised)
+                wait = next(waits, None) if error and _may_retry(request, body, error) else None
                 if wait is None:
-                    if error is not None and (judge or response.status in _SUCCESS):
+                    if error is not None and (response.status in raised or response.status in _SUCCESS):
                         response.release()
                         raise error
                     return response
-                wait = max(wait, self._retry_after(response))
+                wait = max(wait, self._retry_after(response, policy.max_delay))
+                problem: errors.S3Error | None = error
                 response.close()
             except errors.S3ConnectionError as failure:
+                problem = failure
                 wait = next(waits, None) if _may_repeat(request, body, failure) else None
                 if wait is None:
                     failure.attempts = attempt
                     raise
-            _log.debug("%s %s: attempt %d failed, again in %.2f s", request.method, request.object_name, attempt, wait)
+            _log.debug("attempt %d failed, the next in %.2f s: %s", attempt, wait, problem)
             await self._sleep(wait)
             attempt += 1
 
@@ -284,12 +293,10 @@ class Transport:
                 response.close()
                 raise aiohttp.ClientPayloadError("success was answered before the body was sent, and is not believed")
         except _NETWORK_ERRORS as error:
-            if isinstance(data, StreamPayload) and data.failure is not None:
-                # The body's own source failed, not the network: that is what the caller wants to see.
-                raise data.failure from None
-            cause = error.__cause__ if isinstance(error, Disconnected) else error
-            raise _connection_error(f"{request.method} {url}", cause) from cause
-        return response
+            failure = _failure(f"{request.method} {url}", error, data)
+        else:
+            return response
+        raise failure
 
     def _headers(self, request: S3Request, body: Body, url: URL, credentials: Credentials | None) -> Mapping[str, str]:
         """Give all headers of one attempt, with a signature of this moment unless the client is anonymous."""
@@ -312,14 +319,14 @@ class Transport:
         headers.update(added)
         return headers
 
-    def _retry_after(self, response: aiohttp.ClientResponse) -> float:
+    def _retry_after(self, response: aiohttp.ClientResponse, max_delay: float) -> float:
         """Give the seconds that the server wants to be left alone, at most ``max_delay``; 0 where it does not say."""
         said = response.headers.get("Retry-After", "")
         try:
             seconds = float(said) if said.isdecimal() else _moment(said) - self.clock()
         except (OverflowError, ValueError):
             return 0.0
-        return min(max(seconds, 0.0), self._config.retry.max_delay)
+        return min(max(seconds, 0.0), max_delay)
 
     def _opened(self) -> Sender:
         if self._sender is None:
@@ -350,6 +357,16 @@ def _moment(http_date: str) -> float:
     return email.utils.mktime_tz(parsed)
 
 
+def _failure(what: str, error: Exception, data: object) -> Exception:
+    """Give what broke an attempt: the body's own source, which the caller wants to see as it is, or the network."""
+    if isinstance(data, StreamPayload) and data.failure is not None:
+        return data.failure
+    cause = error.__cause__ if isinstance(error, Disconnected) else error
+    failure = _connection_error(what, cause)
+    failure.__cause__ = cause
+    return failure
+
+
 def _connection_error(what: str, cause: BaseException | None) -> errors.S3ConnectionError:
     """Give our own error for one of aiohttp's: here they cross the border."""
     error_class = errors.S3TimeoutError if isinstance(cause, TimeoutError) else errors.S3ConnectionError
@@ -364,22 +381,31 @@ def _may_repeat(request: S3Request, body: Body, failure: errors.S3ConnectionErro
         return False
     if not failure.sent:
         return True
-    conditional = any(name in request.headers for name in _WRITE_CONDITIONS) and request.method not in {"GET", "HEAD"}
-    return body.replayable and request.method in _IDEMPOTENT and not conditional
+    return body.replayable and request.method in _IDEMPOTENT and not _is_conditional_write(request)
 
 
-def _is_temporary(error: errors.S3ResponseError) -> bool:
-    return error.status in _RETRIED_STATUSES or error.code in _RETRIED_CODES
+def _may_retry(request: S3Request, body: Body, error: errors.S3ResponseError) -> bool:
+    """Tell whether to send again after an error: when it is temporary, and the store surely did not act on it.
+
+    A write with a condition that was done after all would fail on its own condition.
+    """
+    if error.status in _MAY_HAVE_ACTED and _is_conditional_write(request):
+        return False
+    return body.replayable and (error.status in _RETRIED_STATUSES or error.code in _RETRIED_CODES)
+
+
+def _is_conditional_write(request: S3Request) -> bool:
+    return request.method not in {"GET", "HEAD"} and any(name in request.headers for name in _WRITE_CONDITIONS)
 
 
 async def _error_of(
-    response: aiohttp.ClientResponse, request: S3Request, attempt: int, *, judge: bool
+    response: aiohttp.ClientResponse, request: S3Request, attempt: int, *, raised: range
 ) -> errors.S3ResponseError | None:
     """Give what an answer says is wrong; None when nothing is, after all.
 
     The document is left unread where nobody asks for it, so that the caller can stream it.
     """
-    asked = judge or request.may_fail_late or response.status == _BAD_REQUEST
+    asked = response.status in raised or request.may_fail_late or response.status == _BAD_REQUEST
     document = await _read_document(response) if asked and request.method != "HEAD" else b""
     said = parse_error(document)
     if said is None:

@@ -295,6 +295,10 @@ class Verbs:
         credentials = transport.credentials.current
         if credentials is None:
             raise ValueError("an anonymous client has nothing to sign a URL with: give it credentials")
+        if isinstance(url, str) and url.startswith(("http://", "https://")):
+            raise ValueError(
+                "give a whole address as yarl.URL; an object name that begins so is written with a slash before"
+            )
         location = _encoded_as_signed(url) if isinstance(url, URL) else transport.url_of(url)
         authority = location.host_port_subcomponent or ""
         query = presign(

@@ -101,7 +101,7 @@ def _objects_page(root: Element, namespace: str, columns: ObjectColumns) -> Obje
         common_prefixes=[
             decode(prefix.text or "") for prefix in root.iterfind(f"{namespace}CommonPrefixes/{namespace}Prefix")
         ],
-        is_truncated=root.findtext(f"{namespace}IsTruncated") == "true",
+        is_truncated=(root.findtext(f"{namespace}IsTruncated") or "").strip().lower() in {"true", "1"},
         next_continuation_token=root.findtext(f"{namespace}NextContinuationToken") or None,
     )
 
