@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from aiohttp_s3_client.body import Buffer
     from aiohttp_s3_client.idle import WatchedResponse
 
-__all__ = ("IS_POSSIBLE", "DirectSender", "Sender")
+__all__ = ("IS_POSSIBLE", "NO_HEADERS", "DirectSender", "Sender")
 
 _EXPECTED_OF_RESPONSES: Final = {
     "self",
@@ -47,7 +47,7 @@ IS_POSSIBLE: Final = set(inspect.signature(aiohttp.ClientResponse.__init__).para
 
 _BODILESS: Final = frozenset({"GET", "HEAD"})
 # The request's headers hold a signature, and perhaps a session token: errors that aiohttp makes would show them.
-_NO_HEADERS: Final = CIMultiDictProxy(CIMultiDict[str]())
+NO_HEADERS: Final = CIMultiDictProxy(CIMultiDict[str]())
 _NO_TIMER: Final = TimerNoop()
 _READ_BUFFER_SIZE: Final = 256 * 1024
 
@@ -160,7 +160,7 @@ class DirectSender:
             writer=None,
             continue100=None,
             timer=_NO_TIMER,
-            request_info=aiohttp.RequestInfo(url, method, _NO_HEADERS, url),
+            request_info=aiohttp.RequestInfo(url, method, NO_HEADERS, url),
             traces=[],
             loop=self._loop,
             session=self._session,

@@ -70,6 +70,7 @@ _CURES = {
     "AuthorizationHeaderMalformed": "the region is wrong: give region= as the store expects it",
     "InvalidAccessKeyId": "this store does not know the access key ID: check the credentials and the URL",
     "NoSuchBucket": "check the bucket's name, and whether it belongs into the URL or in front of the object name",
+    "PermanentRedirect": "the bucket is in another region: give its region= or its own address",
     "RequestTimeTooSkewed": "set this machine's clock",
     "SignatureDoesNotMatch": "check the secret access key, and that no proxy rewrites the request",
 }

@@ -4,17 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aiohttp.abc import AbstractStreamWriter
     from aiohttp.connector import Connection
 
-__all__ = ("Disconnected", "IdleWatch", "WatchedResponse")
+__all__ = ("Disconnected", "IdleWatch", "WatchedResponse", "past_the_buffer")
 
 # How often in a timeout's time a request is looked at.
 _LOOKS: Final = 4
+# Those who write to a socket themselves: that the transport's buffer is empty does not say that they have nothing.
+_past_the_buffer: Final[weakref.WeakSet[AbstractStreamWriter]] = weakref.WeakSet()
+
+
+@contextmanager
+def past_the_buffer(writer: AbstractStreamWriter) -> Iterator[None]:
+    """Say that a body goes straight into the socket: when nothing moves inside of the block, it is the server's doing.
+
+    What has moved, ``writer.output_size`` tells.
+    """
+    _past_the_buffer.add(writer)
+    try:
+        yield
+    finally:
+        _past_the_buffer.discard(writer)
 
 
 class Disconnected(aiohttp.ClientError):
@@ -50,7 +69,8 @@ class WatchedResponse(aiohttp.ClientResponse):
         moved -= unsent
         moved += 0 if self.content is None else self.content.total_bytes
         # Whoever reads slowly, so that reading pauses, is not the server; nor is a body's source that is waited for.
-        ours = not connection.transport.is_reading() or (self._writer is not None and not unsent)
+        is_fed = unsent or self._stream_writer in _past_the_buffer
+        ours = not connection.transport.is_reading() or (self._writer is not None and not is_fed)
         if moved != self.moved or ours:
             self.moved, self.silent_looks = moved, 0
             return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from aiohttp_s3_client.direct import IS_POSSIBLE, DirectSender, Sender
+from aiohttp_s3_client.direct import IS_POSSIBLE, NO_HEADERS, DirectSender, Sender
 from aiohttp_s3_client.idle import Disconnected, IdleWatch, WatchedResponse
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class SessionSender:
     ) -> aiohttp.ClientResponse:
         """See ``Sender``."""
         untyped = method in _METHODS_WITH_CONTENT_TYPE and "Content-Type" not in headers
-        return await self._session.request(
+        response = await self._session.request(
             method,
             url,
             headers=headers,
@@ -72,6 +72,9 @@ class SessionSender:
             raise_for_status=False,
             middlewares=self._middlewares,
         )
+        # Else an error that aiohttp makes of the response would show the signature, and perhaps a session token.
+        response._request_info = aiohttp.RequestInfo(url, method, NO_HEADERS, url)  # noqa: SLF001
+        return response
 
 
 def sender_through(session: aiohttp.ClientSession, timeouts: Timeouts) -> Sender:

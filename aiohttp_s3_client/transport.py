@@ -7,7 +7,8 @@ import email.utils
 import logging
 import random
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -21,7 +22,7 @@ from aiohttp_s3_client.sigv4 import sign_headers
 from aiohttp_s3_client.xml import parse_error
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+    from collections.abc import Awaitable, Callable, Generator, Mapping
     from types import TracebackType
 
     from aiohttp_s3_client.config import ClientConfig, RetryPolicy
@@ -126,18 +127,33 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class ResponseContext:
-    """A request under way: await it for its response, or enter it so that the response is released at the end."""
+class ResponseContext(Coroutine[Any, Any, aiohttp.ClientResponse]):
+    """A request under way: await it for its response, or enter it so that the response is released at the end.
+
+    It is a coroutine, and so can be made a task.
+    """
 
     __slots__ = ("_response", "_sending")
 
-    def __init__(self, sending: Coroutine[None, None, aiohttp.ClientResponse]) -> None:
+    def __init__(self, sending: Coroutine[Any, Any, aiohttp.ClientResponse]) -> None:
         """Take the coroutine that gives the response."""
         self._sending = sending
 
-    def __await__(self) -> Generator[None, None, aiohttp.ClientResponse]:
+    def __await__(self) -> Generator[Any, Any, aiohttp.ClientResponse]:
         """Send, and give the response, which the caller then releases."""
         return self._sending.__await__()
+
+    def send(self, value: Any) -> Any:  # noqa: ANN401 - as every coroutine
+        """Go on, as a coroutine."""
+        return self._sending.send(value)
+
+    def throw(self, *exc: Any) -> Any:  # noqa: ANN401 - as every coroutine
+        """Go on with an exception, as a coroutine."""
+        return self._sending.throw(*exc)
+
+    def close(self) -> None:
+        """End, as a coroutine."""
+        self._sending.close()
 
     async def __aenter__(self) -> aiohttp.ClientResponse:
         """Send, and give the response."""
@@ -258,7 +274,7 @@ class Transport:
         while True:
             try:
                 response = await self._attempt(request, body)
-                if whole:
+                if whole and response.status in _SUCCESS:
                     await _read_document(response)
                 if response.status in _SUCCESS and not request.may_fail_late:
                     return response
@@ -337,7 +353,7 @@ class Transport:
 
 
 async def _checked(
-    sending: Coroutine[None, None, aiohttp.ClientResponse], check: Callable[[aiohttp.ClientResponse], Awaitable[None]]
+    sending: Coroutine[Any, Any, aiohttp.ClientResponse], check: Callable[[aiohttp.ClientResponse], Awaitable[None]]
 ) -> aiohttp.ClientResponse:
     """Let a session's own ``raise_for_status`` function look at the response before it is handed over."""
     response = await sending
@@ -406,7 +422,7 @@ async def _error_of(
     The document is left unread where nobody asks for it, so that the caller can stream it.
     """
     asked = response.status in raised or request.may_fail_late or response.status == _BAD_REQUEST
-    document = await _read_document(response) if asked and request.method != "HEAD" else b""
+    document = await _read_error(response) if asked and request.method != "HEAD" else b""
     said = parse_error(document)
     if said is None:
         if response.status in _SUCCESS:
@@ -427,6 +443,16 @@ async def _error_of(
         headers=response.headers,
         attempts=attempt,
     )
+
+
+async def _read_error(response: aiohttp.ClientResponse) -> bytes:
+    """Read an error's document; one that cannot be read hides no status that says enough by itself."""
+    try:
+        return await _read_document(response)
+    except (errors.S3ConnectionError, errors.InvalidResponseError):
+        if response.status in _ERROR_BY_STATUS:
+            return b""
+        raise
 
 
 async def _read_document(response: aiohttp.ClientResponse) -> bytes:

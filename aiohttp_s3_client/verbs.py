@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from yarl import URL
@@ -15,7 +16,6 @@ from aiohttp_s3_client.sigv4 import UNSIGNED_PAYLOAD, canonical_query, presign, 
 from aiohttp_s3_client.transport import ResponseContext, S3Request, Transport
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Mapping
     from types import TracebackType
     from typing import Self
@@ -215,10 +215,13 @@ class Verbs:
         The file is read in threads, a piece at a time, and opened anew for every attempt.
 
         Raises:
+            TypeError: ``file_path`` is no path.
             OSError: The file cannot be read.
             BodyLengthError: The file grew or shrank while it was sent; the store did not keep it.
 
         """
+        if not isinstance(file_path, str | os.PathLike):
+            raise TypeError(f"file_path is a {type(file_path).__name__}: give a path, or an open file to put()")
         completed = put_headers(headers, self._named(object_name))
         return self._send("PUT", object_name, completed, params, FileBody(file_path), content_sha256)
 

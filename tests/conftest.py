@@ -8,6 +8,7 @@ import secrets
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from aiohttp_s3_client import S3Client
@@ -16,6 +17,11 @@ from tests.servers import S3Server, local_server, server_from_environment
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
+
+
+# How long an example takes is the machine's business.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

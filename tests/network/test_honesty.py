@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -58,10 +59,10 @@ async def test_a_conditional_write_that_was_throttled_is_repeated() -> None:
         assert len(server.requests) == 2
 
 
-async def test_an_error_made_by_aiohttp_shows_no_token_and_no_signature() -> None:
+async def test_an_error_made_by_aiohttp_shows_no_token_and_no_signature(session: aiohttp.ClientSession | None) -> None:
     """The response knows what was asked, and not what it was asked with."""
     async with ScriptedServer(Reply(403)) as server:
-        async with opened(server, session_token=TOKEN) as client, client.get("key") as response:
+        async with opened(server, session=session, session_token=TOKEN) as client, client.get("key") as response:
             with pytest.raises(aiohttp.ClientResponseError) as caught:
                 response.raise_for_status()
         assert TOKEN in server.requests[0].headers["x-amz-security-token"]
@@ -74,12 +75,12 @@ async def test_a_sessions_raise_for_status_leaves_redirects_and_304_alone() -> N
     async with (
         aiohttp.ClientSession(raise_for_status=True) as session,
         ScriptedServer(Reply(304), Reply(404)) as server,
+        opened(server, session=session) as client,
     ):
-        async with opened(server, session=session) as client:
-            async with client.get("key", headers={"If-None-Match": '"e"'}) as response:
-                assert response.status == 304
-            with pytest.raises(NotFound):
-                await client.get("key")
+        async with client.get("key", headers={"If-None-Match": '"e"'}) as response:
+            assert response.status == 304
+        with pytest.raises(NotFound):
+            await client.get("key")
 
 
 async def test_the_cause_of_a_sources_own_error_is_kept() -> None:
@@ -116,3 +117,27 @@ async def test_an_address_as_str_is_not_signed_as_a_key() -> None:
         with pytest.raises(ValueError, match="as yarl"):
             client.presign_url("GET", "https://host/bucket/key")
         assert "/bucket/https" in str(client.presign_url("GET", "/https://host/bucket/key"))
+
+
+async def test_an_error_document_that_breaks_off_hides_no_status() -> None:
+    """412 says that the condition failed, whatever became of the words."""
+    broken = Raw(b"HTTP/1.1 412 Precondition Failed\r\nContent-Length: 100\r\n\r\n<Error>")
+    async with ScriptedServer(broken) as server:
+        async with opened(server, retry=THREE) as client:
+            with pytest.raises(PreconditionFailed):
+                await client._transport.fetch(S3Request("PUT", "key"))
+        assert len(server.requests) == 1
+
+
+async def test_a_verb_can_be_made_a_task() -> None:
+    """As every coroutine can."""
+    async with ScriptedServer(Reply(body=b"data")) as server, opened(server) as client:
+        response = await asyncio.create_task(client.get("key"))
+        assert await response.read() == b"data"
+
+
+async def test_a_file_descriptor_is_no_path() -> None:
+    """It would be closed in its owner's back."""
+    async with ScriptedServer(Reply()) as server, opened(server) as client:
+        with pytest.raises(TypeError, match="give a path"):
+            client.put_file("key", 5)  # type: ignore[arg-type]
