@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import inspect
 import os
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Mapping
@@ -47,14 +48,18 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 _IN_MEMORY: Final = (bytes, str, bytearray, memoryview)
 
 
-# Iterated they give lines, of a bounded length: what a stream holds need not have any.
-_STREAM_READERS: Final = (aiohttp.StreamReader, asyncio.StreamReader)
-
-
 class BinaryFile(Protocol):
     """A synchronous file object, opened in binary mode."""
 
     def read(self, size: int = -1, /) -> bytes:
+        """Read at most ``size`` bytes; fewer are no sign of the end, none are."""
+        ...
+
+
+class AsyncBinaryFile(Protocol):
+    """An asynchronous file object, or the reading end of a stream."""
+
+    async def read(self, size: int = -1, /) -> bytes:
         """Read at most ``size`` bytes; fewer are no sign of the end, none are."""
         ...
 
@@ -72,7 +77,7 @@ class SeekableFile(BinaryFile, Protocol):
 
 
 Chunks: TypeAlias = AsyncIterable[Buffer] | Iterable[Buffer]
-Data: TypeAlias = str | Buffer | BinaryFile | Chunks | Callable[[], BinaryFile | Chunks]
+Data: TypeAlias = str | Buffer | BinaryFile | AsyncBinaryFile | Chunks | Callable[[], BinaryFile | Chunks]
 
 
 class Body(Protocol):
@@ -199,7 +204,8 @@ class StreamPayload(aiohttp.Payload):
     """One attempt's way through a stream: exactly ``length`` bytes reach the socket, or the request fails.
 
     The last chunk is held back until the stream has ended, so a stream that is too long never makes a whole request.
-    ``failure`` is what the stream itself raised, ``is_handed_over`` whether its last chunk is on the way.
+    ``failure`` is what the stream itself raised, ``is_handed_over`` whether its last chunk is on the way; ``tell`` is
+    called with the bytes that have gone to the socket, and what it raises is a failure, too.
     """
 
     def __init__(self, chunks: AsyncGenerator[Buffer, None], length: int) -> None:
@@ -209,6 +215,7 @@ class StreamPayload(aiohttp.Payload):
         self._length = length
         self.failure: Exception | None = None
         self.is_handed_over = False
+        self.tell: Callable[[int], object] = _tell_nobody
 
     @property
     def size(self) -> int:
@@ -225,9 +232,16 @@ class StreamPayload(aiohttp.Payload):
         content_length: int | None,  # noqa: ARG002 - always the length that `size` gave
     ) -> None:
         """Send all chunks, and close their source, however that ends."""
+        sent = 0
         async with aclosing(self._exactly()) as chunks:
             async for chunk in chunks:
                 await writer.write(chunk)
+                sent += len(chunk)
+                try:
+                    self.tell(sent)
+                except Exception as error:
+                    self.failure = error
+                    raise
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Refuse: a stream cannot be shown as text."""
@@ -255,6 +269,10 @@ class StreamPayload(aiohttp.Payload):
         yield held
 
 
+def _tell_nobody(_: int) -> None:
+    """Nobody wants to know how far a body is."""
+
+
 def body_of(data: Data, length: int | None = None) -> Body:
     """Tell how to send what a caller gave; ``length`` in bytes is needed only for what cannot tell it.
 
@@ -265,7 +283,7 @@ def body_of(data: Data, length: int | None = None) -> Body:
     """
     if isinstance(data, _IN_MEMORY):
         return _memory_body(data, length)
-    if isinstance(data, _STREAM_READERS):
+    if _is_async_file(data):
         return StreamBody(partial(_read_chunks, data), length, replayable=False)
     if isinstance(data, AsyncIterable):
         return StreamBody(partial(_async_chunks, data), length, replayable=aiter(data) is not data)
@@ -321,6 +339,13 @@ def _is_file(data: object) -> TypeGuard[BinaryFile]:
     return callable(getattr(data, "read", None))
 
 
+def _is_async_file(data: object) -> TypeGuard[AsyncBinaryFile]:
+    """Tell what is read by size: iterated it gives lines, and what a stream holds need not have any."""
+    read = getattr(data, "read", None)
+    # A body part of aiohttp's has an async `read` too, which takes no size.
+    return inspect.iscoroutinefunction(read) and bool(inspect.signature(read).parameters.keys() - {"decode"})
+
+
 def _is_seekable(file: object) -> TypeGuard[SeekableFile]:
     seekable = getattr(file, "seekable", None)
     return seekable is not None and seekable()
@@ -365,8 +390,8 @@ async def _sync_chunks(chunks: Iterable[Buffer]) -> AsyncGenerator[Buffer, None]
             iterator.close()
 
 
-async def _read_chunks(reader: aiohttp.StreamReader | asyncio.StreamReader) -> AsyncGenerator[Buffer, None]:
-    while chunk := await reader.read(_CHUNK_SIZE):
+async def _read_chunks(reader: AsyncBinaryFile) -> AsyncGenerator[Buffer, None]:
+    while chunk := _bytes_of(await reader.read(_CHUNK_SIZE)):
         yield chunk
 
 
@@ -386,8 +411,8 @@ async def _made_chunks(make: Callable[[], BinaryFile | Chunks]) -> AsyncGenerato
 
 
 async def _file_chunks(file: BinaryFile) -> AsyncGenerator[Buffer, None]:
-    while chunk := await asyncio.to_thread(file.read, _CHUNK_SIZE):
-        yield _bytes_of(chunk)
+    while chunk := _bytes_of(await asyncio.to_thread(file.read, _CHUNK_SIZE)):
+        yield chunk
 
 
 async def _chunks_from(position: int, file: SeekableFile, lock: threading.Lock) -> AsyncGenerator[Buffer, None]:

@@ -78,6 +78,7 @@ class S3Client(Operations):
         length: int | None = None,
         part_size: int | None = None,
         concurrency: int | None = None,
+        progress: ProgressCallback | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> UploadResult:
         """Upload whatever has bytes, in the best way: one request when it fits into one part, else part by part.
@@ -89,8 +90,10 @@ class S3Client(Operations):
             source: A path, bytes, a binary file, or a sync or async iterable of bytes.
             object_name: The object.
             length: How many bytes an iterable has, where that is known: another number is an error.
-            part_size: In bytes, 5 MiB to 5 GiB; by default 8 MiB, or as much as 10,000 parts need.
+            part_size: In bytes, 5 MiB to 5 GiB; by default 8 MiB, or as much as 10,000 parts need. Of a stream of
+                unknown length that is up to 80 GiB in all.
             concurrency: How many parts are sent at once; by default 4.
+            progress: Called with a ``Progress`` about ten times a second, and at the end.
             headers: The object's headers: Content-Type (guessed from the name otherwise), ``x-amz-meta-*`` and so on.
 
         Raises:
@@ -101,7 +104,14 @@ class S3Client(Operations):
 
         """
         return await upload(
-            self, source, object_name, length=length, part_size=part_size, concurrency=concurrency, headers=headers
+            self,
+            source,
+            object_name,
+            length=length,
+            part_size=part_size,
+            concurrency=concurrency,
+            headers=headers,
+            progress=progress,
         )
 
     async def put_file_multipart(

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiohttp_s3_client.errors import (
     AmbiguousResult,
+    InvalidResponseError,
     MissingPartError,
     NoSuchUpload,
-    NotFound,
     S3ConnectionError,
     S3Error,
+    S3ResponseError,
 )
 from aiohttp_s3_client.models import UploadResult
 
@@ -31,6 +32,8 @@ __all__ = ("MAX_PARTS", "MultipartOperations", "MultipartUploader")
 _log = logging.getLogger(__name__)
 
 MAX_PARTS: Final = 10_000
+# How often an upload is aborted at most, when parts keep landing in it.
+_ABORTS: Final = 3
 
 
 class MultipartOperations(Protocol):
@@ -102,7 +105,10 @@ class MultipartUploader:
         self._parts: dict[int, Part] = {}
         self._promised: set[int] = set()
         self._last_number = 0
-        self._under_way: set[asyncio.Task[Any] | None] = set()
+        # What ends with a part that is being sent, and the task that sends it.
+        self._under_way: dict[asyncio.Future[None], asyncio.Task[Any] | None] = {}
+        self._is_over = False
+        self._was_cut_off = False
         self._result: UploadResult | None = None
 
     @property
@@ -157,10 +163,14 @@ class MultipartUploader:
             await self._give_up()
             return
         try:
+            # A task that was made, but has not run, begins its part now.
+            await asyncio.sleep(0)
             await self._wait_for_parts()
-            self._result = await self._complete()
+            self._is_over = True
+            await self._answered(self._complete())
         except BaseException:
-            await self._give_up()
+            if self._result is None:
+                await self._give_up()
             raise
 
     def put_part(self, data: Data | Body, content_sha256: str | None = None) -> Coroutine[Any, Any, Part]:
@@ -171,9 +181,10 @@ class MultipartUploader:
 
         Raises:
             ValueError: There are 10,000 parts already.
-            RuntimeError: The upload has not begun.
+            RuntimeError: The upload has not begun, or is over.
 
         """
+        self._see_that_it_goes_on()
         upload_id = self.upload_id
         self._last_number += 1
         while self._last_number in self._parts:
@@ -184,24 +195,33 @@ class MultipartUploader:
         return self._put(upload_id, self._last_number, data, content_sha256)
 
     async def _put(self, upload_id: str, part_number: int, data: Data | Body, content_sha256: str | None) -> Part:
-        task = asyncio.current_task()
-        self._under_way.add(task)
+        self._see_that_it_goes_on()
+        ended = asyncio.get_running_loop().create_future()
+        self._under_way[ended] = asyncio.current_task()
         try:
             part = await self._operations.upload_part(
                 self._object_name, upload_id, part_number, data, content_sha256=content_sha256, retry=self._retry
             )
+            self._parts[part_number] = part
+        except (S3ConnectionError, asyncio.CancelledError):
+            self._was_cut_off = True
+            raise
         finally:
-            self._under_way.discard(task)
-        self._parts[part_number] = part
+            del self._under_way[ended]
+            ended.set_result(None)
         return part
 
-    async def _wait_for_parts(self) -> None:
-        """Wait for the parts that other tasks are sending; how they end is those tasks' business."""
-        others = {task for task in self._under_way if task is not None} - {asyncio.current_task()}
-        if others:
-            await asyncio.wait(others)
+    def _see_that_it_goes_on(self) -> None:
+        """Refuse a part that nothing would be made of."""
+        if self._is_over:
+            raise RuntimeError("the upload is over: put its parts before its `async with` is left")
 
-    async def _complete(self) -> UploadResult:
+    async def _wait_for_parts(self) -> None:
+        """Wait for the parts that tasks are sending; how they end is those tasks' business."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _complete(self) -> None:
         """Complete the upload, and find out what became of it when the answer was lost.
 
         Raises:
@@ -217,23 +237,22 @@ class MultipartUploader:
         if not self._parts:
             raise MissingPartError(f"the upload of {self._object_name!r} has no part: put an empty object instead")
         try:
-            return await self._operations.complete_multipart_upload(self._object_name, self.upload_id, self.parts)
-        except NoSuchUpload as error:
-            if error.attempts == 1:
+            self._result = await self._operations.complete_multipart_upload(
+                self._object_name, self.upload_id, self.parts
+            )
+        except (NoSuchUpload, S3ConnectionError) as error:
+            was_sent = error.attempts > 1 or (isinstance(error, S3ConnectionError) and error.sent)
+            if not was_sent:
                 raise
-            return await self._look(error)
-        except S3ConnectionError as error:
-            if not error.sent:
-                raise
-            return await self._look(error)
+            self._result = await self._look(error)
 
     async def _look(self, error: S3Error) -> UploadResult:
         """See whether the object is there: when an answer is lost, the upload can be gone because it is done."""
         try:
             found = await self._operations.head_object(self._object_name)
-        except NotFound:
+        except S3Error:
             found = None
-        if found is not None and found.etag == _combined_etag(self.parts):
+        if found is not None and found.etag is not None and found.etag == _combined_etag(self.parts):
             return UploadResult(found.etag, found.version_id)
         raise AmbiguousResult(
             f"whether the upload of {self._object_name!r} was completed is unknown: the answer was lost, and what is "
@@ -242,51 +261,94 @@ class MultipartUploader:
 
     async def _begin(self) -> None:
         """Begin the upload; when this is cancelled, the store may have begun it already, and it is aborted."""
-        creating = asyncio.ensure_future(
-            self._operations.create_multipart_upload(self._object_name, headers=self._headers)
-        )
         try:
-            self._upload_id = await asyncio.shield(creating)
+            await self._answered(self._create())
         except asyncio.CancelledError:
-            await _to_the_end(self._forsake(creating))
+            if self._upload_id is not None:
+                await self._give_up()
             raise
 
-    async def _forsake(self, creating: asyncio.Future[str]) -> None:
-        """Wait for the id of an upload that nobody wants any more, and abort it."""
-        await asyncio.wait([creating], timeout=self._abort_timeout)
-        creating.cancel()
-        (created,) = await asyncio.gather(creating, return_exceptions=True)
-        if isinstance(created, str):
-            self._upload_id = created
-            await self._abort()
+    async def _create(self) -> None:
+        self._upload_id = await self._operations.create_multipart_upload(self._object_name, headers=self._headers)
+
+    async def _answered(self, request: Coroutine[Any, Any, None]) -> None:
+        """Wait for a request, also when cancelled meanwhile: what the store then does must be known.
+
+        A cancellation allows it as much time as giving up.
+        """
+        task = asyncio.ensure_future(request)
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await _to_the_end(_ended(task, self._abort_timeout))
+            raise
 
     async def _give_up(self) -> None:
         """Abort the upload, also when this is cancelled meanwhile."""
+        self._is_over = True
         await _to_the_end(self._abort())
 
     async def _abort(self) -> None:
-        """Wait for the parts under way, then abort; what cannot be done in time is logged with the upload's id."""
+        """End the parts under way, then abort; what cannot be done in time is logged with the upload's id."""
         try:
             async with asyncio.timeout(self._abort_timeout):
-                await self._wait_for_parts()
-                await self._operations.abort_multipart_upload(self._object_name, self.upload_id)
-        except (S3Error, TimeoutError) as error:
+                await self._end_parts()
+                await self._remove()
+        except Exception as error:  # noqa: BLE001 - what the upload was given up for must come out
             _log.warning(
                 "the upload %s of %r could not be aborted, and the store keeps its parts: %s",
                 self.upload_id,
                 self._object_name,
-                error,
+                str(error) or type(error).__name__,
             )
+
+    async def _end_parts(self) -> None:
+        """Wait for the parts under way, and cut off those that leave no time to abort."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=self._abort_timeout / 2)
+        for task in self._under_way.values():
+            if task is not None:
+                task.cancel()
+        await self._wait_for_parts()
+
+    async def _remove(self) -> None:
+        """Abort; a part that was cut off can land after that, and is then looked for, and removed, too.
+
+        Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html
+        """
+        for _ in range(_ABORTS):
+            await self._operations.abort_multipart_upload(self._object_name, self.upload_id)
+            if not self._was_cut_off or not await self._has_parts():
+                return
+        raise TimeoutError("parts keep landing in it")
+
+    async def _has_parts(self) -> bool:
+        """Tell whether the store has parts; who must not look gets no answer."""
+        try:
+            return bool(await self._operations.list_parts(self._object_name, self.upload_id))
+        except (S3ResponseError, InvalidResponseError):
+            return False
 
 
 async def _to_the_end(ending: Coroutine[Any, Any, None]) -> None:
-    """Wait for something that must not be left undone, also when this is cancelled meanwhile."""
+    """Wait for something that must not be left undone, also when this is cancelled meanwhile, however often."""
     task = asyncio.ensure_future(ending)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
+    cancellation: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancellation = error
+    if cancellation is not None:
+        raise cancellation
+    task.result()
+
+
+async def _ended(task: asyncio.Future[None], patience: float) -> None:
+    """Wait for the end of a task, and bring it about after ``patience`` seconds; how it ends is of no interest."""
+    await asyncio.wait([task], timeout=patience)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _combined_etag(parts: Iterable[Part]) -> str | None:

@@ -122,7 +122,9 @@ class Operations(Verbs):
         """
         completed = put_headers(headers, object_name)
         answer = await self._transport.fetch(
-            S3Request("POST", self._named(object_name), canonical_query([("uploads", "")]), completed)
+            S3Request(
+                "POST", self._named(object_name), canonical_query([("uploads", "")]), completed, is_repeatable=True
+            )
         )
         return parse_upload_id(answer.body)
 
@@ -174,6 +176,7 @@ class Operations(Verbs):
             checked_headers({"Content-Type": "application/xml", **(headers or {})}),
             body_of(complete_document(parts)),
             may_fail_late=True,
+            is_repeatable=True,
         )
         answer = await self._transport.fetch(request)
         return parse_upload_result(answer.body, answer.headers.get("x-amz-version-id"))

@@ -5,20 +5,27 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import threading
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 from aiohttp_s3_client.body import StreamPayload, wrong_length
+from aiohttp_s3_client.idle import past_the_buffer
 from aiohttp_s3_client.sigv4 import UNSIGNED_PAYLOAD
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncGenerator
 
     from aiohttp.abc import AbstractStreamWriter
 
 __all__ = ("FileRegion",)
 
-# What goes to the socket at a time: between two pieces, what comes in is read, and silence is told from movement.
+# What goes to the socket at a time: no more is read from the disk while the event loop waits.
 _PIECE: Final = 1024 * 1024
+# How many turns of the event loop the headers may take to leave; they are few, and the connection was idle.
+_TURNS: Final = 3
+# Where the system cannot read at a position, seeking and reading must be one step.
+_seeking: Final = threading.Lock()
 
 
 class FileRegion(NamedTuple):
@@ -31,7 +38,7 @@ class FileRegion(NamedTuple):
 
     @property
     def replayable(self) -> bool:
-        """The file's own position is neither used nor moved."""
+        """The file stays, and its own position is of no importance."""
         return True
 
     async def prepare(self) -> FileRegion:
@@ -42,7 +49,7 @@ class FileRegion(NamedTuple):
         """Hash the region, in hexadecimal; it reads the file, and belongs in a thread."""
         digest = hashlib.sha256()
         position, end = self.offset, self.offset + self.length
-        while position < end and (piece := os.pread(self.file.fileno(), min(_PIECE, end - position), position)):
+        while position < end and (piece := _read_at(self.file, min(_PIECE, end - position), position)):
             digest.update(piece)
             position += len(piece)
         return digest.hexdigest()
@@ -53,7 +60,7 @@ class FileRegion(NamedTuple):
 
 
 class _RegionPayload(StreamPayload):
-    """Hands the region to the kernel where that can be done, and reads it in threads where it cannot."""
+    """Lets the kernel send the region where it can, and reads it in threads where it cannot."""
 
     def __init__(self, region: FileRegion) -> None:
         super().__init__(_read(region), region.length)
@@ -61,41 +68,118 @@ class _RegionPayload(StreamPayload):
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         """Send the region; a file that has become shorter breaks the request off."""
-        if not await self._send_file(writer):
+        descriptor = await _socket_of(writer)
+        if descriptor is None:
+            await super().write_with_length(writer, content_length)
+            return
+        sending = _Sending(self, self._region, writer, descriptor)
+        try:
+            with past_the_buffer(writer):
+                is_sent = await sending.run()
+        finally:
+            os.close(descriptor)
+        if not is_sent:
             await super().write_with_length(writer, content_length)
 
-    async def _send_file(self, writer: AbstractStreamWriter) -> bool:
-        """Let the kernel send it; tell whether it could. TLS and uvloop cannot."""
-        file, offset, missing, _ = self._region
-        transport = writer.transport
-        if transport is None or transport.get_extra_info("sslcontext") is not None:
-            return False
+
+async def _socket_of(writer: AbstractStreamWriter) -> int | None:
+    """Send the headers, and give a descriptor of the socket; None where bytes cannot go straight there, as under TLS.
+
+    It is one of its own, so that the event loop, which reads through the other one, allows to wait for it: an answer
+    that comes early is seen at once.
+    """
+    transport = writer.transport
+    if transport is None or transport.get_extra_info("sslcontext") is not None or not hasattr(os, "sendfile"):
+        return None
+    writer.send_headers()
+    for _ in range(_TURNS):
+        if not transport.get_write_buffer_size():
+            break
+        await asyncio.sleep(0)
+    connected: socket.socket | None = transport.get_extra_info("socket")
+    if connected is None or transport.is_closing() or transport.get_write_buffer_size():
+        return None
+    return os.dup(connected.fileno())
+
+
+class _Sending:
+    """A region on its way from one descriptor to another, a piece whenever there is room."""
+
+    def __init__(
+        self, payload: StreamPayload, region: FileRegion, writer: AbstractStreamWriter, descriptor: int
+    ) -> None:
+        self._payload = payload
+        self._region = region
+        self._writer = writer
+        self._socket = descriptor
+        self._file = region.file.fileno()
+        self._sent = 0
+        self._ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    async def run(self) -> bool:
+        """Send all; False where the system cannot, and nothing was sent.
+
+        Raises:
+            OSError: The connection broke.
+            BodyLengthError: The file has become shorter.
+
+        """
         loop = asyncio.get_running_loop()
-        writer.send_headers()
-        while missing:
-            self.is_handed_over = missing <= _PIECE
-            try:
-                sent = await loop.sendfile(transport, file, offset, min(missing, _PIECE), fallback=False)
-            except (NotImplementedError, RuntimeError):
-                if missing < self._region.length:
-                    raise
-                return False
-            if not sent:
-                self.failure = wrong_length(self._region.length, missing)
-                raise self.failure
-            # aiohttp has not seen these bytes; whoever looks for movement goes by its count.
-            writer.output_size += sent
-            offset += sent
-            missing -= sent
-        return True
+        loop.add_writer(self._socket, self._send)
+        try:
+            return await self._ended
+        finally:
+            loop.remove_writer(self._socket)
+
+    def _send(self) -> None:
+        """Send a piece; the event loop calls this when there is room."""
+        if self._ended.done():
+            return
+        try:
+            self._send_piece()
+        except (BlockingIOError, InterruptedError):
+            return
+        except ConnectionError as error:
+            self._ended.set_exception(error)
+        except OSError as error:
+            if self._sent:
+                self._ended.set_exception(error)
+            else:
+                self._ended.set_result(False)
+        except Exception as error:  # noqa: BLE001 - raised where the payload is waited for
+            self._payload.failure = error
+            self._ended.set_exception(error)
+
+    def _send_piece(self) -> None:
+        _, offset, length, _ = self._region
+        missing = length - self._sent
+        self._payload.is_handed_over = missing <= _PIECE
+        sent = os.sendfile(self._socket, self._file, offset + self._sent, min(missing, _PIECE))
+        if not sent:
+            raise wrong_length(length, missing)
+        self._sent += sent
+        # aiohttp has not seen these bytes; whoever looks for movement goes by its count.
+        self._writer.output_size += sent
+        self._payload.tell(self._sent)
+        if self._sent == length:
+            self._ended.set_result(True)
 
 
 async def _read(region: FileRegion) -> AsyncGenerator[bytes, None]:
     """Read the region a piece at a time, in threads."""
     position, end = region.offset, region.offset + region.length
     while position < end:
-        piece = await asyncio.to_thread(os.pread, region.file.fileno(), min(_PIECE, end - position), position)
+        piece = await asyncio.to_thread(_read_at, region.file, min(_PIECE, end - position), position)
         if not piece:
             return
         position += len(piece)
         yield piece
+
+
+def _read_at(file: IO[bytes], size: int, position: int) -> bytes:
+    """Read at a position; fewer bytes than asked for are no sign of the end, none are."""
+    if hasattr(os, "pread"):
+        return os.pread(file.fileno(), size, position)
+    with _seeking:
+        file.seek(position)
+        return file.read(size)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from contextlib import ExitStack, aclosing, asynccontextmanager
-from typing import IO, TYPE_CHECKING, Final, Protocol, TypeAlias, cast
+from typing import IO, TYPE_CHECKING, Final, Protocol, TypeAlias, TypeGuard, cast
 
 from aiohttp_s3_client.body import BytesBody, body_of, wrong_length
 from aiohttp_s3_client.errors import BodyLengthError
@@ -23,7 +24,7 @@ SourceData: TypeAlias = "Data | os.PathLike[str]"
 
 # A file up to this is read in one go: to go to a thread once more for each piece takes longer. In bytes.
 _SMALL: Final = 256 * 1024
-_MEMORY: Final = (bytes, bytearray, memoryview, str)
+_MEMORY: Final = (bytes, bytearray, memoryview)
 
 
 class Source(Protocol):
@@ -54,26 +55,42 @@ class Source(Protocol):
 
 @asynccontextmanager
 async def opened(data: SourceData, length: int | None = None) -> AsyncIterator[Source]:
-    """Make a source of what a caller gave; a file that is opened for it is closed at the end.
+    """Make a source of what a caller gave, a str being a path; a file that is opened for it is closed at the end.
 
     Raises:
         OSError: the file cannot be opened.
         TypeError: it is nothing that has bytes.
+        BodyLengthError: it has another length than ``length``.
 
     """
-    if isinstance(data, os.PathLike):
+    if isinstance(data, str | os.PathLike):
         with ExitStack() as stack:
             content = await in_thread(_content, data, stack)
-            yield _Memory(content) if isinstance(content, bytes) else _File(content, 0)
+            yield _expected(_Memory(content) if isinstance(content, bytes) else _File(content, 0), length)
     elif isinstance(data, _MEMORY):
-        yield _Memory(data.encode() if isinstance(data, str) else data)
-    elif isinstance(data, io.BufferedReader | io.BufferedRandom | io.FileIO) and data.seekable():
-        yield _File(cast("IO[bytes]", data), data.tell())
+        yield _expected(_Memory(data), length)
+    elif _is_system_file(data):
+        # What was written through it, and did not reach the system, is a part of it, too.
+        data.flush()
+        yield _expected(_File(data, data.tell()), length)
     else:
         yield _Stream(cast("StreamBody", body_of(data, length)))
 
 
-def _content(path: os.PathLike[str], stack: ExitStack) -> bytes | IO[bytes]:
+def _expected(source: _File | _Memory, length: int | None) -> _File | _Memory:
+    """See that a source has the length that the caller says."""
+    if length is not None and length != source.size:
+        raise wrong_length(length, length - source.size)
+    return source
+
+
+def _is_system_file(data: object) -> TypeGuard[IO[bytes]]:
+    """Tell whether reading by descriptor gives what reading the object does: of an unpacking reader it does not."""
+    raw = data.raw if isinstance(data, io.BufferedReader | io.BufferedRandom) else data
+    return isinstance(raw, io.FileIO) and raw.readable() and stat.S_ISREG(os.fstat(raw.fileno()).st_mode)
+
+
+def _content(path: str | os.PathLike[str], stack: ExitStack) -> bytes | IO[bytes]:
     """Read a small file as a whole; open a larger one, which the stack then closes, also when nobody waits any more."""
     file = stack.enter_context(open(path, "rb"))  # noqa: PTH123, SIM115 - the stack closes it
     content = file.read(_SMALL + 1)
@@ -116,7 +133,8 @@ class _Memory:
     """Bytes in memory; parts are views of them."""
 
     def __init__(self, data: bytes | bytearray | memoryview) -> None:
-        self._view = memoryview(data).cast("B")
+        view = memoryview(data)
+        self._view = view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
 
     @property
     def size(self) -> int:
@@ -154,10 +172,15 @@ class _Stream:
                 taken += len(chunk)
                 if self.size is not None and taken > self.size:
                     break
-                gathered += chunk
-                while len(gathered) >= part_size:
-                    yield BytesBody.of(bytes(memoryview(gathered)[:part_size]))
-                    del gathered[:part_size]
+                rest = memoryview(chunk)
+                while len(gathered) + len(rest) >= part_size:
+                    room = part_size - len(gathered)
+                    gathered += rest[:room]
+                    rest = rest[room:]
+                    full, gathered = gathered, bytearray()
+                    yield BytesBody.of(full)
+                    del full
+                gathered += rest
         if self.size not in {None, taken}:
             raise wrong_length(self.size or 0, (self.size or 0) - taken)
         if gathered:

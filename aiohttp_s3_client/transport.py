@@ -107,7 +107,7 @@ class S3Request(NamedTuple):
 
     ``query`` is encoded and sorted, ``headers`` are the caller's, and ``payload_hash`` replaces the body's own.
     ``may_fail_late`` marks an operation that answers 200 before it is done, and may then say ``<Error>`` in its body;
-    ``retry`` replaces the client's policy.
+    ``retry`` replaces the client's policy, and ``is_repeatable`` marks a POST that does no harm when it is done twice.
     """
 
     method: str
@@ -118,6 +118,7 @@ class S3Request(NamedTuple):
     payload_hash: str | None = None
     may_fail_late: bool = False
     retry: RetryPolicy | None = None
+    is_repeatable: bool = False
 
 
 class Answer(NamedTuple):
@@ -283,6 +284,8 @@ class Transport:
                 if wait is None:
                     if error is not None and (response.status in raised or response.status in _SUCCESS):
                         response.release()
+                        # A body that is still being sent is cut off; its source may be closed after this.
+                        await response.wait_for_close()
                         raise error
                     return response
                 wait = max(wait, self._retry_after(response, policy.max_delay))
@@ -397,7 +400,8 @@ def _may_repeat(request: S3Request, body: Body, failure: errors.S3ConnectionErro
         return False
     if not failure.sent:
         return True
-    return body.replayable and request.method in _IDEMPOTENT and not _is_conditional_write(request)
+    repeatable = request.method in _IDEMPOTENT or request.is_repeatable
+    return body.replayable and repeatable and not _is_conditional_write(request)
 
 
 def _may_retry(request: S3Request, body: Body, error: errors.S3ResponseError) -> bool:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import deque
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from aiohttp_s3_client.body import EMPTY_BODY, BytesBody
+from aiohttp_s3_client.body import EMPTY_BODY, Body, Buffer, BytesBody, StreamPayload
 from aiohttp_s3_client.multipart import MAX_PARTS, MultipartOperations, MultipartUploader
+from aiohttp_s3_client.progress import ProgressReporter
 from aiohttp_s3_client.region import FileRegion
 from aiohttp_s3_client.source import opened
 from aiohttp_s3_client.workers import run_workers
@@ -16,9 +19,10 @@ from aiohttp_s3_client.workers import run_workers
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Mapping
 
-    from aiohttp_s3_client.body import Body, Data
+    from aiohttp_s3_client.body import Data
     from aiohttp_s3_client.config import RetryPolicy
     from aiohttp_s3_client.models import Part, UploadResult
+    from aiohttp_s3_client.progress import ProgressCallback
     from aiohttp_s3_client.source import SourceData
 
 __all__ = ("UploadOperations", "upload")
@@ -51,25 +55,46 @@ async def upload(
     concurrency: int | None = None,
     headers: Mapping[str, str] | None = None,
     retry: RetryPolicy | None = None,
+    progress: ProgressCallback | None = None,
     hash_parts: bool = False,
 ) -> UploadResult:
     """Upload ``source``; see ``S3Client.upload``. ``hash_parts`` signs the bytes of every part, too."""
     concurrency = _CONCURRENCY if concurrency is None else concurrency
     if concurrency < 1:
         raise ValueError(f"concurrency is {concurrency}: give at least 1")
+    _part_size(None, part_size)
+    reporter = ProgressReporter(progress)
     async with opened(source, length) as data:
         size = _part_size(data.size, part_size)
+        reporter.expect(data.size, None if data.size is None else max(-(-data.size // size), 1))
         if data.size is not None and data.size <= size:
-            return await operations.write(object_name, data.whole(), headers=headers)
+            return await _write(operations, object_name, data.whole(), headers, reporter)
         async with aclosing(data.parts(size)) as parts:
             first = await _taken(parts, 2)
             if len(first) < 2:  # noqa: PLR2004 - it was no more than one part, after all
-                return await operations.write(object_name, first[0] if first else EMPTY_BODY, headers=headers)
+                body = first.popleft() if first else EMPTY_BODY
+                return await _write(operations, object_name, body, headers, reporter)
             async with MultipartUploader(operations, object_name, headers=headers, retry=retry) as uploader:
-                async with aclosing(_promised(uploader, first, parts, hash_parts=hash_parts)) as promised:
+                numbered = _Parts(uploader, reporter, hash_parts=hash_parts)
+                async with aclosing(numbered.promised(first, parts)) as promised:
                     await run_workers(promised, _awaited, concurrency)
                 await data.check()
-            return uploader.result
+    reporter.finish()
+    return uploader.result
+
+
+async def _write(
+    operations: UploadOperations,
+    object_name: str,
+    body: Body,
+    headers: Mapping[str, str] | None,
+    reporter: ProgressReporter,
+) -> UploadResult:
+    """Send all in one request."""
+    result = await operations.write(object_name, CountedBody(body, 1, reporter), headers=headers)
+    reporter.complete(1, body.length or 0)
+    reporter.finish()
+    return result
 
 
 def _part_size(size: int | None, wanted: int | None) -> int:
@@ -89,25 +114,80 @@ def _part_size(size: int | None, wanted: int | None) -> int:
     return wanted
 
 
-async def _taken(parts: AsyncGenerator[Body, None], count: int) -> list[Body]:
+async def _taken(parts: AsyncGenerator[Body, None], count: int) -> deque[Body]:
     """Take the first parts, and leave the rest."""
-    taken: list[Body] = []
+    taken: deque[Body] = deque()
     while len(taken) < count and (part := await anext(parts, None)) is not None:
         taken.append(part)
     return taken
 
 
-async def _promised(
-    uploader: MultipartUploader, first: list[Body], parts: AsyncGenerator[Body, None], *, hash_parts: bool
-) -> AsyncGenerator[Coroutine[Any, Any, Part], None]:
-    """Give every part its number, in order, and the coroutine that sends it."""
-    for part in first:
-        yield uploader.put_part(part, await _hash(part) if hash_parts else None)
-    async for part in parts:
-        yield uploader.put_part(part, await _hash(part) if hash_parts else None)
+class CountedBody(NamedTuple):
+    """A body that tells how far it is, as the part ``number`` of an upload."""
+
+    body: Body
+    number: int
+    reporter: ProgressReporter
+
+    @property
+    def length(self) -> int | None:
+        """As the body says."""
+        return self.body.length
+
+    @property
+    def payload_hash(self) -> str:
+        """As the body says."""
+        return self.body.payload_hash
+
+    @property
+    def replayable(self) -> bool:
+        """As the body says."""
+        return self.body.replayable
+
+    async def prepare(self) -> CountedBody:
+        """Prepare the body."""
+        return self._replace(body=await self.body.prepare())
+
+    def open(self) -> Buffer | StreamPayload | None:
+        """Open the body for one more attempt."""
+        self.reporter.attempt()
+        data = self.body.open()
+        if isinstance(data, StreamPayload):
+            data.tell = partial(self.reporter.reach, self.number)
+        return data
 
 
-async def _awaited(sending: Coroutine[Any, Any, Part]) -> None:
+class _Parts:
+    """Gives every part its number, in order, and the coroutine that sends it."""
+
+    def __init__(self, uploader: MultipartUploader, reporter: ProgressReporter, *, hash_parts: bool) -> None:
+        self._uploader = uploader
+        self._reporter = reporter
+        self._hash_parts = hash_parts
+        self._number = 0
+
+    async def promised(
+        self, first: deque[Body], others: AsyncGenerator[Body, None]
+    ) -> AsyncGenerator[Coroutine[Any, Any, None], None]:
+        """Take the first parts, then the others; none is held any longer when the next one is gathered."""
+        while first:
+            yield await self._promise(first.popleft())
+        async for part in others:
+            sending = await self._promise(part)
+            del part
+            yield sending
+
+    async def _promise(self, part: Body) -> Coroutine[Any, Any, None]:
+        self._number += 1
+        content_sha256 = await _hash(part) if self._hash_parts else None
+        return self._sent(self._uploader.put_part(CountedBody(part, self._number, self._reporter), content_sha256))
+
+    async def _sent(self, sending: Coroutine[Any, Any, Part]) -> None:
+        part = await sending
+        self._reporter.complete(part.part_number, part.size)
+
+
+async def _awaited(sending: Coroutine[Any, Any, None]) -> None:
     await sending
 
 
