@@ -39,6 +39,7 @@ __all__ = (
     "Received",
     "Reply",
     "ScriptedServer",
+    "Sip",
     "Stall",
     "Step",
     "Taken",
@@ -142,7 +143,7 @@ class Connection:
             await self._take_head()
         length = int(self.request.headers.get("Content-Length", "0"))
         if much is not Taken.HEAD:
-            await self._take_body(length // 2 if much is Taken.HALF else length)
+            await self.take_body(length // 2 if much is Taken.HALF else length)
         self.request.whole = len(self.request.body) == length
 
     async def send(self, data: bytes) -> None:
@@ -174,7 +175,8 @@ class Connection:
             name, _, value = line.partition(":")
             self.request.headers.add(name, value.strip())
 
-    async def _take_body(self, length: int) -> None:
+    async def take_body(self, length: int) -> None:
+        """Read on until so many bytes of the body were taken."""
         body = bytearray(self.request.body)
         try:
             while len(body) < length:
@@ -250,6 +252,25 @@ class Drip:
         for place in range(len(self.body)):
             await asyncio.sleep(self.pause)
             await connection.send(self.body[place : place + 1])
+
+
+@dataclass(frozen=True, slots=True)
+class Sip:
+    """A body that is taken a little at a time, with ``pause`` seconds in between; then another step."""
+
+    size: int
+    pause: float
+    then: Step
+    after: Taken = Taken.HEAD
+
+    async def play(self, connection: Connection) -> None:
+        """Take it slowly."""
+        length = int(connection.request.headers["Content-Length"])
+        for taken in range(0, length, self.size):
+            await asyncio.sleep(self.pause)
+            await connection.take_body(min(taken + self.size, length))
+        connection.request.whole = True
+        await self.then.play(connection)
 
 
 @dataclass(frozen=True, slots=True)

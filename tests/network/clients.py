@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -73,6 +74,8 @@ async def opened(
         yield client
         assert transport._session is not None
         assert transport._session.connector is not None
+        # aiohttp frees a connection in a callback of the task that wrote to it.
+        await asyncio.sleep(0)
         assert not transport._session.connector._acquired, "a connection is still in use"
     if session is None:
         server.release()

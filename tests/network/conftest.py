@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
+from tests.network.links import Link
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -19,3 +21,9 @@ async def session(request: pytest.FixtureRequest) -> AsyncIterator[aiohttp.Clien
         return
     async with aiohttp.ClientSession() as made:
         yield made
+
+
+@pytest.fixture(params=["plain", "tls"])
+def link(request: pytest.FixtureRequest) -> Link:
+    """Give plain TCP, and TLS with a certificate of this test's own."""
+    return Link() if request.param == "plain" else Link.over_tls()

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import aiohttp
 import pytest
-import trustme
 
 from aiohttp_s3_client import ByteRange, InvalidResponseError, S3Client, S3ConnectionError, S3TimeoutError, Timeouts
 from aiohttp_s3_client import receive as receive_module
 from aiohttp_s3_client.receive import BUFFER_SIZE, receive
 from tests.network.clients import opened
+from tests.network.links import Link
 from tests.scripted import Choose, Ending, Reply, ScriptedServer
 from tests.stored import StoredObject, chunked, cut
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    import aiohttp
 
 DATA = random.Random(1).randbytes(3 * BUFFER_SIZE + 77_777)  # noqa: S311 - the same bytes in every run
 SHORT = Timeouts(connect=1, read=0.05)
@@ -43,28 +43,6 @@ class Written:
         self.after()
 
 
-@dataclass(slots=True)
-class Link:
-    """Whether the server speaks TLS, and who trusts it."""
-
-    server: ssl.SSLContext | None = None
-    client: ssl.SSLContext | None = None
-
-
-@pytest.fixture(params=["plain", "tls"])
-def link(request: pytest.FixtureRequest) -> Link:
-    """Give plain TCP, and TLS with a certificate of this test's own."""
-    if request.param == "plain":
-        return Link()
-    authority = trustme.CA()
-    link = Link(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context())
-    assert link.server is not None
-    assert link.client is not None
-    authority.issue_cert("127.0.0.1").configure_cert(link.server)
-    authority.configure_trust(link.client)
-    return link
-
-
 @asynccontextmanager
 async def connected(
     stored: StoredObject, link: Link, session: aiohttp.ClientSession | None, timeouts: Timeouts | None = None
@@ -74,11 +52,7 @@ async def connected(
         ScriptedServer(then=Choose(stored.answer), tls=link.server) as server,
         opened(server, session=session, timeouts=timeouts) as client,
     ):
-        used = client._transport._session
-        assert used is not None
-        assert isinstance(used.connector, aiohttp.TCPConnector)
-        if link.client is not None:
-            used.connector._ssl = link.client
+        link.let_trust(client)
         yield server, client
 
 
