@@ -15,7 +15,7 @@ from aiohttp_s3_client.download import DownloadOperations, DownloadOptions, down
 from aiohttp_s3_client.models import Transferred
 from aiohttp_s3_client.threads import in_thread
 from aiohttp_s3_client.transport import ResponseContext
-from aiohttp_s3_client.upload import UploadOperations, upload
+from aiohttp_s3_client.upload import UploadOperations, UploadOptions, upload
 from aiohttp_s3_client.workers import run_workers
 
 if TYPE_CHECKING:
@@ -65,11 +65,10 @@ def upload_many(
     """Upload many files; see ``S3Client.upload_many``."""
     requests = _Requests(concurrency)
     shared = _SharedUploads(operations, requests)
+    options = UploadOptions(part_size=part_size, concurrency=requests.of_one_object, headers=headers)
 
     async def transfer(object_name: str, path: Path) -> UploadResult:
-        return await upload(
-            shared, path, object_name, part_size=part_size, concurrency=requests.of_one_object, headers=headers
-        )
+        return await upload(shared, path, object_name, options)
 
     return _results(_sources(items), transfer, requests.total * _OBJECTS_PER_REQUEST, stop_on_error=stop_on_error)
 

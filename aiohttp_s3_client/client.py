@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp_s3_client.bulk import download_many, upload_many
-from aiohttp_s3_client.download import CONCURRENCY, PART_SIZE, DownloadOptions, download
+from aiohttp_s3_client.download import PART_SIZE, DownloadOptions, download
 from aiohttp_s3_client.multipart import MultipartUploader
 from aiohttp_s3_client.operations import Operations
 from aiohttp_s3_client.receive import BUFFER_SIZE
-from aiohttp_s3_client.upload import upload
+from aiohttp_s3_client.upload import UploadOptions, upload
 
 if TYPE_CHECKING:
     import os
@@ -92,7 +92,7 @@ class S3Client(Operations):
             length: How many bytes an iterable has, where that is known: another number is an error.
             part_size: In bytes, 5 MiB to 5 GiB; by default 8 MiB, or as much as 10,000 parts need. Of a stream of
                 unknown length that is up to 80 GiB in all.
-            concurrency: How many parts are sent at once; by default 4.
+            concurrency: How many parts are sent at once; by default 4 to 8, the more the farther the store is.
             progress: Called with a ``Progress`` about ten times a second, and at the end.
             headers: The object's headers: Content-Type (guessed from the name otherwise), ``x-amz-meta-*`` and so on.
 
@@ -103,16 +103,10 @@ class S3Client(Operations):
             S3Error: The store refused something, or did not answer.
 
         """
-        return await upload(
-            self,
-            source,
-            object_name,
-            length=length,
-            part_size=part_size,
-            concurrency=concurrency,
-            headers=headers,
-            progress=progress,
+        options = UploadOptions(
+            length=length, part_size=part_size, concurrency=concurrency, headers=headers, progress=progress
         )
+        return await upload(self, source, object_name, options)
 
     async def put_file_multipart(
         self,
@@ -129,16 +123,14 @@ class S3Client(Operations):
 
         ``calculate_content_sha256`` signs the bytes of each part, which takes reading the file twice.
         """
-        return await upload(
-            self,
-            Path(file_path),
-            object_name,
+        options = UploadOptions(
             part_size=part_size,
             concurrency=workers_count,
             headers=headers,
             retry=self._retry(part_upload_tries),
             hash_parts=calculate_content_sha256,
         )
+        return await upload(self, Path(file_path), object_name, options)
 
     async def put_multipart(
         self,
@@ -152,16 +144,14 @@ class S3Client(Operations):
         calculate_content_sha256: bool = False,
     ) -> UploadResult:
         """Upload an iterable of bytes in pieces of any sizes, gathered into parts of one size; see ``upload``."""
-        return await upload(
-            self,
-            data,
-            object_name,
+        options = UploadOptions(
             part_size=part_size,
             concurrency=workers_count,
             headers=headers,
             retry=self._retry(part_upload_tries),
             hash_parts=calculate_content_sha256,
         )
+        return await upload(self, data, object_name, options)
 
     async def download(
         self,
@@ -183,7 +173,7 @@ class S3Client(Operations):
         Args:
             object_name: The object.
             target: A path, or a file object with a sync or async ``write``, which gets the bytes in their order.
-            concurrency: How many ranges are fetched at once; by default 4.
+            concurrency: How many ranges are fetched at once; by default 2 to 8, the more the farther the store is.
             part_size: The length of a range, in bytes; by default 8 MiB.
             progress: Called with a ``Progress`` about ten times a second, and at the end.
             headers: Sent with every request.
@@ -198,7 +188,7 @@ class S3Client(Operations):
 
         """
         options = DownloadOptions(
-            concurrency=CONCURRENCY if concurrency is None else concurrency,
+            concurrency=concurrency,
             part_size=PART_SIZE if part_size is None else part_size,
             progress=progress,
             headers=headers,
@@ -224,7 +214,7 @@ class S3Client(Operations):
         ``buffer_size`` how many bytes are written at once.
         """
         options = DownloadOptions(
-            concurrency=CONCURRENCY if workers_count is None else workers_count,
+            concurrency=workers_count,
             part_size=PART_SIZE if range_step is None else range_step,
             buffer_size=BUFFER_SIZE if buffer_size is None else buffer_size,
             headers=headers,

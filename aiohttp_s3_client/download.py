@@ -10,6 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from aiohttp_s3_client.concurrency import concurrency_for
 from aiohttp_s3_client.config import RetryPolicy
 from aiohttp_s3_client.content_range import parse_content_range, parse_unsatisfied_range
 from aiohttp_s3_client.errors import (
@@ -22,7 +23,7 @@ from aiohttp_s3_client.errors import (
 from aiohttp_s3_client.journal import JournalEntry
 from aiohttp_s3_client.models import ByteRange, ObjectInfo
 from aiohttp_s3_client.progress import ProgressReporter
-from aiohttp_s3_client.receive import BUFFER_SIZE, receive
+from aiohttp_s3_client.receive import BUFFER_SIZE, Buffers, receive
 from aiohttp_s3_client.target import MemoryTarget, StreamTarget, TargetFile
 from aiohttp_s3_client.workers import run_workers
 
@@ -35,11 +36,12 @@ if TYPE_CHECKING:
     from aiohttp_s3_client.target import BinaryWriter, Target
     from aiohttp_s3_client.transport import ResponseContext
 
-__all__ = ("CONCURRENCY", "PART_SIZE", "DownloadOperations", "DownloadOptions", "download")
+__all__ = ("PART_SIZE", "DownloadOperations", "DownloadOptions", "download")
 
-# What a download does by itself: so many ranges at once, of so many bytes.
-CONCURRENCY: Final = 4
+# The length of a range, in bytes.
 PART_SIZE: Final = 8 * 1024 * 1024
+# So many ranges at once fill the link to a store that is near: one processor takes no more than two bring.
+_FEWEST: Final = 2
 # Up to this an object is gathered in memory before it is written. In bytes.
 _SMALL: Final = 256 * 1024
 
@@ -64,7 +66,8 @@ class DownloadOptions:
     """How to download.
 
     Attributes:
-        concurrency: How many ranges are fetched at once; into a file object it is always one.
+        concurrency: How many ranges are fetched at once; None for as many as the store's distance asks for, 2 to 8.
+            Into a file object it is always one.
         part_size: The length of a range, in bytes.
         progress: Called with a ``Progress``.
         headers: Sent with every request.
@@ -78,7 +81,7 @@ class DownloadOptions:
 
     """
 
-    concurrency: int = CONCURRENCY
+    concurrency: int | None = None
     part_size: int = PART_SIZE
     progress: ProgressCallback | None = None
     headers: Mapping[str, str] | None = None
@@ -89,8 +92,9 @@ class DownloadOptions:
     def __post_init__(self) -> None:
         """Refuse what no download can follow."""
         for name in ("concurrency", "part_size", "buffer_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: give at least 1")
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise ValueError(f"{name} is {number}: give at least 1")
         if any(name.lower() == "range" for name in self.headers or ()):
             raise ValueError("a download takes the whole object: leave the header Range out, or use get()")
 
@@ -105,7 +109,7 @@ async def download(
     clock: Callable[[], float] = time.monotonic,
 ) -> ObjectInfo:
     """Download an object; see ``S3Client.download``."""
-    transfer = _Transfer(operations, object_name, options, ProgressReporter(options.progress, clock=clock), sleep)
+    transfer = _Transfer(operations, object_name, options, sleep, clock)
     if isinstance(target, str | os.PathLike):
         return await transfer.to_file(target)
     if options.resume:
@@ -149,16 +153,19 @@ class _Transfer:
         operations: DownloadOperations,
         object_name: str,
         options: DownloadOptions,
-        reporter: ProgressReporter,
         sleep: Callable[[float], Awaitable[None]],
+        clock: Callable[[], float],
     ) -> None:
         self._operations = operations
         self._object_name = object_name
         self._options = options
-        self._reporter = reporter
+        self._reporter = ProgressReporter(options.progress, clock=clock)
         self._sleep = sleep
-        # What the first answer said; every other one must say the same.
+        self._clock = clock
+        self._buffers = Buffers(options.buffer_size)
+        # What the first answer said; every other one must say the same. And how long it took to begin.
         self._source: _Source | None = None
+        self._latency = 0.0
 
     async def to_stream(self, target: StreamTarget) -> ObjectInfo:
         """Write one range after the other: the first part, then all the rest."""
@@ -210,6 +217,7 @@ class _Transfer:
         done = frozenset() if entry is None else entry.done
         parts = [ByteRange(start, min(start + part_size, source.size)) for start in range(0, source.size, part_size)]
         missing = [part for part in parts if part.start not in done] or parts[:1]
+        concurrency = self._options.concurrency or concurrency_for(self._latency, _FEWEST)
         self._reporter.expect(source.size, len(parts))
         for part in parts:
             if part not in missing:
@@ -226,7 +234,7 @@ class _Transfer:
         try:
             await file.allocate(source.size, entry)
             async with aclosing(given()) as items:
-                await run_workers(items, fetch, min(self._options.concurrency, len(missing)))
+                await run_workers(items, fetch, min(concurrency, len(missing)))
         finally:
             answer.response.release()
 
@@ -312,7 +320,7 @@ class _Transfer:
     ) -> S3ConnectionError | None:
         """Write an answer's body, and give the error with which it broke off."""
         try:
-            await receive(answer.response, write, answer.length, buffer_size=self._options.buffer_size)
+            await receive(answer.response, write, answer.length, self._buffers)
         except S3ConnectionError as failure:
             return failure
         finally:
@@ -329,7 +337,7 @@ class _Transfer:
 
         """
         self._reporter.attempt()
-        known = self._source
+        known, began = self._source, self._clock()
         condition = None if known is None else known.condition
         try:
             response = await self._operations.open_range(
@@ -342,7 +350,7 @@ class _Transfer:
         try:
             answer = _answer(response, wanted, known)
             if known is None:
-                self._source = answer.source
+                self._source, self._latency = answer.source, self._clock() - began
             elif answer.source.differs_from(known):
                 raise self._changed()
         except BaseException:

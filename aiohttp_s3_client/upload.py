@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections import deque
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from aiohttp_s3_client.body import EMPTY_BODY, Body, Buffer, BytesBody, StreamPayload
+from aiohttp_s3_client.concurrency import concurrency_for
 from aiohttp_s3_client.multipart import MAX_PARTS, MultipartOperations, MultipartUploader
 from aiohttp_s3_client.progress import ProgressReporter
 from aiohttp_s3_client.region import FileRegion
@@ -17,7 +20,7 @@ from aiohttp_s3_client.source import opened
 from aiohttp_s3_client.workers import run_workers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine, Mapping
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 
     from aiohttp_s3_client.body import Data
     from aiohttp_s3_client.config import RetryPolicy
@@ -25,14 +28,15 @@ if TYPE_CHECKING:
     from aiohttp_s3_client.progress import ProgressCallback
     from aiohttp_s3_client.source import SourceData
 
-__all__ = ("UploadOperations", "upload")
+__all__ = ("UploadOperations", "UploadOptions", "upload")
 
 _MIB: Final = 1024 * 1024
 # Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 _MIN_PART_SIZE: Final = 5 * _MIB
 _MAX_PART_SIZE: Final = 5 * 1024 * _MIB
 _PART_SIZE: Final = 8 * _MIB
-_CONCURRENCY: Final = 4
+# So many parts at once: a store that is near still answers each one after its last byte only.
+_FEWEST: Final = 4
 
 
 class UploadOperations(MultipartOperations, Protocol):
@@ -45,27 +49,52 @@ class UploadOperations(MultipartOperations, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class UploadOptions:
+    """How to upload.
+
+    Attributes:
+        length: How many bytes a stream has; None where only its end will tell.
+        part_size: In bytes, 5 MiB to 5 GiB; None for 8 MiB, or as much as 10,000 parts need.
+        concurrency: How many parts are sent at once; None for as many as the store's distance asks for, 4 to 8.
+        progress: Called with a ``Progress``.
+        headers: The object's headers.
+        retry: How often, and after which waits, a part is tried; None for the client's own policy.
+        hash_parts: Whether the signature is of the bytes of every part, too.
+
+    Raises:
+        ValueError: A number is out of bounds.
+
+    """
+
+    length: int | None = None
+    part_size: int | None = None
+    concurrency: int | None = None
+    progress: ProgressCallback | None = None
+    headers: Mapping[str, str] | None = None
+    retry: RetryPolicy | None = None
+    hash_parts: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no upload can follow."""
+        if self.concurrency is not None and self.concurrency < 1:
+            raise ValueError(f"concurrency is {self.concurrency}: give at least 1")
+        if self.part_size is not None and not _MIN_PART_SIZE <= self.part_size <= _MAX_PART_SIZE:
+            raise ValueError(f"part_size is {self.part_size} bytes, and S3 takes parts of 5 MiB to 5 GiB")
+
+
 async def upload(
     operations: UploadOperations,
     source: SourceData,
     object_name: str,
+    options: UploadOptions,
     *,
-    length: int | None = None,
-    part_size: int | None = None,
-    concurrency: int | None = None,
-    headers: Mapping[str, str] | None = None,
-    retry: RetryPolicy | None = None,
-    progress: ProgressCallback | None = None,
-    hash_parts: bool = False,
+    clock: Callable[[], float] = time.monotonic,
 ) -> UploadResult:
-    """Upload ``source``; see ``S3Client.upload``. ``hash_parts`` signs the bytes of every part, too."""
-    concurrency = _CONCURRENCY if concurrency is None else concurrency
-    if concurrency < 1:
-        raise ValueError(f"concurrency is {concurrency}: give at least 1")
-    _part_size(None, part_size)
-    reporter = ProgressReporter(progress)
-    async with opened(source, length) as data:
-        size = _part_size(data.size, part_size)
+    """Upload ``source``; see ``S3Client.upload``."""
+    headers, reporter = options.headers, ProgressReporter(options.progress, clock=clock)
+    async with opened(source, options.length) as data:
+        size = _part_size(data.size, options.part_size)
         reporter.expect(data.size, None if data.size is None else max(-(-data.size // size), 1))
         if data.size is not None and data.size <= size:
             return await _write(operations, object_name, data.whole(), headers, reporter)
@@ -74,8 +103,10 @@ async def upload(
             if len(first) < 2:  # noqa: PLR2004 - it was no more than one part, after all
                 body = first.popleft() if first else EMPTY_BODY
                 return await _write(operations, object_name, body, headers, reporter)
-            async with MultipartUploader(operations, object_name, headers=headers, retry=retry) as uploader:
-                numbered = _Parts(uploader, reporter, hash_parts=hash_parts)
+            began = clock()
+            async with MultipartUploader(operations, object_name, headers=headers, retry=options.retry) as uploader:
+                concurrency = options.concurrency or concurrency_for(clock() - began, _FEWEST)
+                numbered = _Parts(uploader, reporter, hash_parts=options.hash_parts)
                 async with aclosing(numbered.promised(first, parts)) as promised:
                     await run_workers(promised, _awaited, concurrency)
                 await data.check()
@@ -98,17 +129,15 @@ async def _write(
 
 
 def _part_size(size: int | None, wanted: int | None) -> int:
-    """Choose a part size with which 10,000 parts suffice, or check the caller's.
+    """Choose a part size with which 10,000 parts suffice, or check that the caller's does.
 
     Raises:
-        ValueError: S3 takes no parts of this size, or too many of them would be needed.
+        ValueError: Too many parts would be needed.
 
     """
     if wanted is None:
         needed = -(-(size or 0) // MAX_PARTS)
         return max(_PART_SIZE, -(-needed // _MIB) * _MIB)
-    if not _MIN_PART_SIZE <= wanted <= _MAX_PART_SIZE:
-        raise ValueError(f"part_size is {wanted} bytes, and S3 takes parts of 5 MiB to 5 GiB")
     if size is not None and size > wanted * MAX_PARTS:
         raise ValueError(f"{size} bytes in parts of {wanted} are more than {MAX_PARTS} parts: give a larger part_size")
     return wanted

@@ -39,6 +39,7 @@ LAYERS = {
     "operations": OPERATIONS,
     "verbs": OPERATIONS,
     "bulk": TRANSFERS,
+    "concurrency": TRANSFERS,
     "download": TRANSFERS,
     "journal": TRANSFERS,
     "multipart": TRANSFERS,

@@ -12,7 +12,7 @@ import pytest
 
 from aiohttp_s3_client import ByteRange, InvalidResponseError, S3Client, S3ConnectionError, S3TimeoutError, Timeouts
 from aiohttp_s3_client import receive as receive_module
-from aiohttp_s3_client.receive import BUFFER_SIZE, receive
+from aiohttp_s3_client.receive import BUFFER_SIZE, Buffers, receive
 from tests.network.clients import opened
 from tests.network.links import Link
 from tests.scripted import Choose, Ending, Reply, ScriptedServer
@@ -59,7 +59,7 @@ async def connected(
 async def fetch(client: S3Client, written: Written, length: int = len(DATA)) -> None:
     """Receive the object's first bytes."""
     async with client.open_range("key", ByteRange(0, length)) as response:
-        await receive(response, written.write, length)
+        await receive(response, written.write, length, Buffers())
 
 
 @pytest.mark.parametrize("turns", [0, 1, 30])
@@ -84,8 +84,8 @@ async def test_only_the_clients_own_session_is_taken_over(
     taken: list[bool] = []
     take_over = receive_module._take_over
 
-    def watched(response: aiohttp.ClientResponse, missing: int, size: int) -> receive_module._Sink | None:
-        sink = take_over(response, missing, size)
+    def watched(response: aiohttp.ClientResponse, missing: int, buffers: Buffers) -> receive_module._Sink | None:
+        sink = take_over(response, missing, buffers)
         taken.append(sink is not None)
         return sink
 
@@ -133,7 +133,7 @@ async def test_a_writer_that_takes_its_time_is_not_the_servers_silence(
         connected(StoredObject(DATA), link, session, SHORT) as (_, client),
         client.open_range("key", ByteRange(0, 2 * BUFFER_SIZE)) as response,
     ):
-        await receive(response, write, 2 * BUFFER_SIZE)
+        await receive(response, write, 2 * BUFFER_SIZE, Buffers())
         assert data == DATA[: 2 * BUFFER_SIZE]
 
 
@@ -164,7 +164,7 @@ async def test_reading_that_somebody_else_resumes_loses_nothing(
             assert data == piece
             await written.write(piece)
 
-        await receive(response, write, len(large), buffer_size=100_000)
+        await receive(response, write, len(large), Buffers(100_000))
     assert written.data == large
     assert resumed
 
