@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = (
     "EMPTY_BODY",
     "GATHER_LIMIT",
+    "PIECE_SIZE",
     "Body",
     "Buffer",
     "BytesBody",
@@ -39,8 +40,10 @@ __all__ = (
 
 # A body of unknown length is held in memory up to here: as much as one part of a multipart upload.
 GATHER_LIMIT: Final = 8 * 1024 * 1024
-# The pieces in which a file is read, and a large body in memory is handed to the socket.
+# What a file is read in. In bytes.
 _CHUNK_SIZE: Final = 1024 * 1024
+# What a socket is handed at a time: more does not stay in the processor's cache while TLS encrypts it. In bytes.
+PIECE_SIZE: Final = 256 * 1024
 # Hashing more than this would hold the event loop; such a body goes unsigned unless the caller gives its hash.
 _HASHED_INLINE: Final = 64 * 1024
 
@@ -366,8 +369,8 @@ def _file_body(file: BinaryFile, length: int | None) -> StreamBody:
 
 
 async def _slices(view: memoryview) -> AsyncGenerator[Buffer, None]:
-    for start in range(0, len(view), _CHUNK_SIZE):
-        yield view[start : start + _CHUNK_SIZE]
+    for start in range(0, len(view), PIECE_SIZE):
+        yield view[start : start + PIECE_SIZE]
 
 
 async def _async_chunks(chunks: AsyncIterable[Buffer]) -> AsyncGenerator[Buffer, None]:

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aiohttp_s3_client.buffers import BUFFER_SIZE
 from aiohttp_s3_client.bulk import download_many, upload_many
 from aiohttp_s3_client.download import PART_SIZE, DownloadOptions, download
 from aiohttp_s3_client.multipart import MultipartUploader
 from aiohttp_s3_client.operations import Operations
-from aiohttp_s3_client.receive import BUFFER_SIZE
 from aiohttp_s3_client.upload import UploadOptions, upload
 
 if TYPE_CHECKING:

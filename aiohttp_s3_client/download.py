@@ -10,6 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from aiohttp_s3_client.buffers import BUFFER_SIZE, Buffers
 from aiohttp_s3_client.concurrency import concurrency_for
 from aiohttp_s3_client.config import RetryPolicy
 from aiohttp_s3_client.content_range import parse_content_range, parse_unsatisfied_range
@@ -23,7 +24,7 @@ from aiohttp_s3_client.errors import (
 from aiohttp_s3_client.journal import JournalEntry
 from aiohttp_s3_client.models import ByteRange, ObjectInfo
 from aiohttp_s3_client.progress import ProgressReporter
-from aiohttp_s3_client.receive import BUFFER_SIZE, Buffers, receive
+from aiohttp_s3_client.receive import receive
 from aiohttp_s3_client.target import MemoryTarget, StreamTarget, TargetFile
 from aiohttp_s3_client.workers import run_workers
 

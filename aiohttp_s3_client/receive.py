@@ -22,33 +22,12 @@ if TYPE_CHECKING:
 
     from aiohttp.client_proto import ResponseHandler
 
-__all__ = ("BUFFER_SIZE", "Buffers", "receive")
+    from aiohttp_s3_client.buffers import Buffers
 
-# What is written at once, in bytes: of half as much, a disk's cache takes a third longer to write.
-BUFFER_SIZE: Final = 1024 * 1024
+__all__ = ("receive",)
+
 # Less than this is not worth taking the connection over. In bytes.
 _WORTHWHILE: Final = 256 * 1024
-_NO_BUFFER: Final = memoryview(b"")
-
-
-class Buffers:
-    """Memory that bodies are received into, for all of a transfer; what is fresh costs as much as what it takes in.
-
-    A body takes up to two: one is written while the other one fills.
-    """
-
-    def __init__(self, size: int = BUFFER_SIZE) -> None:
-        """Say how many bytes each has."""
-        self._size = size
-        self._free: list[memoryview] = []
-
-    def take(self) -> memoryview:
-        """Give a whole one; the last one that came back is the one that the processor still knows."""
-        return self._free.pop() if self._free else memoryview(bytearray(self._size))
-
-    def give_back(self, part: memoryview) -> None:
-        """Take the one back that ``part`` is of."""
-        self._free.append(memoryview(part.obj))
 
 
 async def receive(
@@ -153,7 +132,7 @@ def _broken(response: aiohttp.ClientResponse, written: int, length: int, cause: 
 
 
 class _Sink(asyncio.BufferedProtocol):
-    """Fills two buffers in turn with the rest of a body, then gives the connection back to aiohttp."""
+    """Fills a buffer with the rest of a body while another is written, then gives the connection back to aiohttp."""
 
     def __init__(
         self,
@@ -168,10 +147,11 @@ class _Sink(asyncio.BufferedProtocol):
         self._transport = transport
         self._missing = missing
         self._buffers = buffers
-        self._filling = _NO_BUFFER
+        self._filling: bytearray | None = None
         self._count = 0
-        self._ready: deque[memoryview] = deque()
-        self._writing: memoryview | None = None
+        self._ready: deque[tuple[bytearray, int]] = deque()
+        self._writing: bytearray | None = None
+        self._view = memoryview(b"")
         self._is_paused = False
         self._failure: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -196,12 +176,14 @@ class _Sink(asyncio.BufferedProtocol):
             else:
                 self._waiter = asyncio.get_running_loop().create_future()
                 await self._waiter
-        self._writing = self._ready.popleft()
-        return self._writing
+        self._writing, count = self._ready.popleft()
+        self._view = memoryview(self._writing)[:count]
+        return self._view
 
     def recycle(self) -> None:
         """Take the buffer back that ``filled`` gave."""
         if self._writing is not None:
+            self._view.release()
             self._buffers.give_back(self._writing)
             self._writing = None
         if self._is_paused and self._missing and self._failure is None:
@@ -214,9 +196,9 @@ class _Sink(asyncio.BufferedProtocol):
         There is always one, even if both are full and reading is paused: aiohttp may resume it, too.
         """
         del sizehint
-        if not self._filling:
+        if self._filling is None:
             self._filling = self._buffers.take()
-        return self._filling[self._count : self._count + self._missing]
+        return memoryview(self._filling)[self._count : self._count + self._missing]
 
     def buffer_updated(self, nbytes: int) -> None:
         """Count what came."""
@@ -225,7 +207,7 @@ class _Sink(asyncio.BufferedProtocol):
         self._content.total_bytes += nbytes
         if not self._missing:
             self._give_back()
-        elif self._count < len(self._filling):
+        elif self._count < len(self._filling or b""):
             return
         self._hand_over()
         if self._missing and len(self._ready) + (self._writing is not None) > 1:
@@ -253,9 +235,9 @@ class _Sink(asyncio.BufferedProtocol):
 
     def _hand_over(self) -> None:
         """Let what has come be written, and fill another buffer."""
-        self._ready.append(self._filling[: self._count])
-        self._filling = _NO_BUFFER
-        self._count = 0
+        if self._filling is not None:
+            self._ready.append((self._filling, self._count))
+        self._filling, self._count = None, 0
         self._wake()
 
     def _give_back(self) -> None:

@@ -6,11 +6,13 @@ import asyncio
 import hashlib
 import os
 import threading
+from collections import deque
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
-from aiohttp_s3_client.body import StreamPayload, wrong_length
+from aiohttp_s3_client.body import PIECE_SIZE, StreamPayload, wrong_length
 from aiohttp_s3_client.idle import past_the_buffer
 from aiohttp_s3_client.sigv4 import UNSIGNED_PAYLOAD
+from aiohttp_s3_client.threads import in_thread
 
 if TYPE_CHECKING:
     import socket
@@ -18,10 +20,12 @@ if TYPE_CHECKING:
 
     from aiohttp.abc import AbstractStreamWriter
 
+    from aiohttp_s3_client.buffers import Buffers
+
 __all__ = ("FileRegion",)
 
-# What goes to the socket at a time: no more is read from the disk while the event loop waits.
-_PIECE: Final = 1024 * 1024
+# What the kernel sends at a time: no more is read from the disk while the event loop waits. In bytes.
+_SENT_AT_ONCE: Final = 1024 * 1024
 # How many turns of the event loop the headers may take to leave; they are few, and the connection was idle.
 _TURNS: Final = 3
 # Where the system cannot read at a position, seeking and reading must be one step.
@@ -29,11 +33,15 @@ _seeking: Final = threading.Lock()
 
 
 class FileRegion(NamedTuple):
-    """``length`` bytes of a file from ``offset`` on; the file stays open as long as it is sent."""
+    """``length`` bytes of a file from ``offset`` on; the file stays open as long as it is sent.
+
+    ``buffers`` are what it passes through where it has to be read.
+    """
 
     file: IO[bytes]
     offset: int
     length: int
+    buffers: Buffers
     payload_hash: str = UNSIGNED_PAYLOAD
 
     @property
@@ -49,9 +57,10 @@ class FileRegion(NamedTuple):
         """Hash the region, in hexadecimal; it reads the file, and belongs in a thread."""
         digest = hashlib.sha256()
         position, end = self.offset, self.offset + self.length
-        while position < end and (piece := _read_at(self.file, min(_PIECE, end - position), position)):
-            digest.update(piece)
-            position += len(piece)
+        buffer = memoryview(bytearray(PIECE_SIZE))
+        while position < end and (size := _read_at(self.file, buffer[: end - position], position)):
+            digest.update(buffer[:size])
+            position += size
         return digest.hexdigest()
 
     def open(self) -> StreamPayload:
@@ -63,23 +72,25 @@ class _RegionPayload(StreamPayload):
     """Lets the kernel send the region where it can, and reads it in threads where it cannot."""
 
     def __init__(self, region: FileRegion) -> None:
-        super().__init__(_read(region), region.length)
+        self._lent: deque[bytearray] = deque()
+        super().__init__(_read(region, self._lent), region.length)
         self._region = region
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         """Send the region; a file that has become shorter breaks the request off."""
         descriptor = await _socket_of(writer)
-        if descriptor is None:
-            await super().write_with_length(writer, content_length)
-            return
-        sending = _Sending(self, self._region, writer, descriptor)
-        try:
-            with past_the_buffer(writer):
-                is_sent = await sending.run()
-        finally:
-            os.close(descriptor)
-        if not is_sent:
-            await super().write_with_length(writer, content_length)
+        if descriptor is not None:
+            sending = _Sending(self, self._region, writer, descriptor)
+            try:
+                with past_the_buffer(writer):
+                    is_sent = await sending.run()
+            finally:
+                os.close(descriptor)
+            if is_sent:
+                return
+        await super().write_with_length(writer, content_length)
+        while self._lent:
+            self._region.buffers.give_back(self._lent.popleft())
 
 
 async def _socket_of(writer: AbstractStreamWriter) -> int | None:
@@ -151,10 +162,10 @@ class _Sending:
             self._ended.set_exception(error)
 
     def _send_piece(self) -> None:
-        _, offset, length, _ = self._region
+        _, offset, length, *_ = self._region
         missing = length - self._sent
-        self._payload.is_handed_over = missing <= _PIECE
-        sent = os.sendfile(self._socket, self._file, offset + self._sent, min(missing, _PIECE))
+        self._payload.is_handed_over = missing <= _SENT_AT_ONCE
+        sent = os.sendfile(self._socket, self._file, offset + self._sent, min(missing, _SENT_AT_ONCE))
         if not sent:
             raise wrong_length(length, missing)
         self._sent += sent
@@ -165,21 +176,29 @@ class _Sending:
             self._ended.set_result(True)
 
 
-async def _read(region: FileRegion) -> AsyncGenerator[bytes, None]:
-    """Read the region a piece at a time, in threads."""
+async def _read(region: FileRegion, lent: deque[bytearray]) -> AsyncGenerator[memoryview, None]:
+    """Read the region in threads, into memory that is used again once it is sent; ``lent`` is what is not yet."""
     position, end = region.offset, region.offset + region.length
     while position < end:
-        piece = await asyncio.to_thread(_read_at, region.file, min(_PIECE, end - position), position)
-        if not piece:
+        buffer = region.buffers.take()
+        size = await in_thread(_read_at, region.file, memoryview(buffer)[: end - position], position)
+        if not size:
             return
-        position += len(piece)
-        yield piece
+        position += size
+        for start in range(0, size, PIECE_SIZE):
+            yield memoryview(buffer)[start : min(start + PIECE_SIZE, size)]
+        # The last piece of a buffer is held back until there is another one.
+        lent.append(buffer)
+        if len(lent) > 1:
+            region.buffers.give_back(lent.popleft())
 
 
-def _read_at(file: IO[bytes], size: int, position: int) -> bytes:
-    """Read at a position; fewer bytes than asked for are no sign of the end, none are."""
-    if hasattr(os, "pread"):
-        return os.pread(file.fileno(), size, position)
+def _read_at(file: IO[bytes], into: memoryview, position: int) -> int:
+    """Read at a position, and give the number of bytes; fewer than there is room for are no sign of the end, 0 is."""
+    if hasattr(os, "preadv"):
+        return os.preadv(file.fileno(), [into], position)
     with _seeking:
         file.seek(position)
-        return file.read(size)
+        data = file.read(len(into))
+    into[: len(data)] = data
+    return len(data)

@@ -9,6 +9,7 @@ from contextlib import ExitStack, aclosing, asynccontextmanager
 from typing import IO, TYPE_CHECKING, Final, Protocol, TypeAlias, TypeGuard, cast
 
 from aiohttp_s3_client.body import BytesBody, body_of, wrong_length
+from aiohttp_s3_client.buffers import Buffers
 from aiohttp_s3_client.errors import BodyLengthError
 from aiohttp_s3_client.region import FileRegion
 from aiohttp_s3_client.threads import in_thread
@@ -108,6 +109,7 @@ class _File:
         self._file = file
         self._start = start
         self._began = os.fstat(file.fileno())
+        self._buffers = Buffers()
 
     @property
     def size(self) -> int:
@@ -118,7 +120,8 @@ class _File:
 
     async def parts(self, part_size: int) -> AsyncGenerator[Body, None]:
         for offset in range(self._start, self._began.st_size, part_size):
-            yield FileRegion(self._file, offset, min(part_size, self._began.st_size - offset))
+            length = min(part_size, self._began.st_size - offset)
+            yield FileRegion(self._file, offset, length, self._buffers)
 
     async def check(self) -> None:
         now = os.fstat(self._file.fileno())

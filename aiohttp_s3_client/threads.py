@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -22,14 +23,12 @@ async def in_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwa
     by then, or into another one that got its descriptor.
     """
     call = asyncio.get_running_loop().run_in_executor(None, partial(function, *args, **kwargs))
-    cancellation: asyncio.CancelledError | None = None
-    while not call.done():
-        try:
-            await asyncio.wait([call])
-        except asyncio.CancelledError as error:
-            cancellation = error
-    if cancellation is None:
-        return call.result()
-    # Read, so that it is not reported as forgotten; the cancellation is what comes out.
-    call.exception()
-    raise cancellation
+    try:
+        return await asyncio.shield(call)
+    except asyncio.CancelledError:
+        while not call.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([call])
+        # Read, so that it is not reported as forgotten; the cancellation is what comes out.
+        call.exception()
+        raise

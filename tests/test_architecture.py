@@ -27,6 +27,7 @@ LAYERS = {
     "sigv4": WIRE,
     "xml": WIRE,
     "body": NETWORK,
+    "buffers": NETWORK,
     "credentials": NETWORK,
     "receive": NETWORK,
     "region": NETWORK,

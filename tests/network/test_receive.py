@@ -12,7 +12,8 @@ import pytest
 
 from aiohttp_s3_client import ByteRange, InvalidResponseError, S3Client, S3ConnectionError, S3TimeoutError, Timeouts
 from aiohttp_s3_client import receive as receive_module
-from aiohttp_s3_client.receive import BUFFER_SIZE, Buffers, receive
+from aiohttp_s3_client.buffers import BUFFER_SIZE, Buffers
+from aiohttp_s3_client.receive import receive
 from tests.network.clients import opened
 from tests.network.links import Link
 from tests.scripted import Choose, Ending, Reply, ScriptedServer

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Final
 import pytest
 
 from aiohttp_s3_client import AccessDenied, BodyLengthError, RetryPolicy, S3ConnectionError, S3TimeoutError, Timeouts
+from aiohttp_s3_client.buffers import Buffers
 from aiohttp_s3_client.region import FileRegion
 from aiohttp_s3_client.transport import S3Request
 from tests.network.clients import opened, signature_holds
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from tests.scripted import Received
 
 PIECE: Final = 1024 * 1024
+BUFFERS: Final = Buffers()
 DATA: Final = random.Random(4).randbytes(8 * PIECE)  # noqa: S311 - the same bytes in every run
 TWICE: Final = RetryPolicy(max_attempts=2)
 SHORT: Final = Timeouts(connect=1, read=0.1)
@@ -103,7 +105,7 @@ async def test_a_region_arrives_bit_for_bit_and_the_connection_is_used_again(
     """Whatever the way."""
     async with serving(link=link, session=session) as (server, client):
         for _ in range(2):
-            await send(client, FileRegion(file, offset, length))
+            await send(client, FileRegion(file, offset, length, BUFFERS))
         assert [request.body == DATA[offset : offset + length] for request in server.requests] == [True, True]
         assert all(signature_holds(request) for request in server.requests)
         assert server.connections == 1
@@ -114,7 +116,7 @@ async def test_the_kernel_sends_over_plain_tcp_alone(
 ) -> None:
     """TLS has to see the bytes."""
     async with serving(link=link, session=session) as (_, client):
-        await send(client, FileRegion(file, 5, 2 * PIECE))
+        await send(client, FileRegion(file, 5, 2 * PIECE, BUFFERS))
     assert bool(sendfile_calls) == (link.server is None)
 
 
@@ -122,20 +124,20 @@ async def test_the_files_own_position_stays(session: aiohttp.ClientSession | Non
     """Whoever reads the file goes on where they were."""
     file.read(10)
     async with serving(session=session) as (_, client):
-        await send(client, FileRegion(file, 100, 2 * PIECE))
+        await send(client, FileRegion(file, 100, 2 * PIECE, BUFFERS))
     assert file.read(100_000) == DATA[10:100_010]
 
 
-@pytest.mark.parametrize("missing", ["sendfile", "pread", "both"])
+@pytest.mark.parametrize("missing", ["sendfile", "preadv", "both"])
 async def test_a_system_that_lacks_a_call_will_do(
     session: aiohttp.ClientSession | None, link: Link, file: IO[bytes], missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is read then, by seeking if need be."""
-    for name in ("sendfile", "pread"):
+    for name in ("sendfile", "preadv"):
         if missing in {name, "both"}:
             monkeypatch.delattr(os, name)
     async with serving(link=link, session=session) as (server, client):
-        await asyncio.gather(*[send(client, FileRegion(file, start * PIECE, PIECE)) for start in range(4)])
+        await asyncio.gather(*[send(client, FileRegion(file, start * PIECE, PIECE, BUFFERS)) for start in range(4)])
         bodies = {request.body for request in server.requests}
     assert bodies == {DATA[start * PIECE : (start + 1) * PIECE] for start in range(4)}
 
@@ -146,7 +148,7 @@ async def test_a_file_that_the_kernel_cannot_send_is_read(
     """Some file systems do not have it."""
     refuse(monkeypatch, errno.EINVAL)
     async with serving(session=session) as (server, client):
-        await send(client, FileRegion(file, 7, 2 * PIECE))
+        await send(client, FileRegion(file, 7, 2 * PIECE, BUFFERS))
         assert [request.body for request in server.requests] == [DATA[7 : 7 + 2 * PIECE]]
 
 
@@ -157,13 +159,13 @@ async def test_a_connection_that_breaks_is_no_such_file(
     refuse(monkeypatch, errno.EPIPE)
     async with serving(session=session) as (_, client):
         with pytest.raises(S3ConnectionError, match="2 attempts"):
-            await send(client, FileRegion(file, 0, PIECE))
+            await send(client, FileRegion(file, 0, PIECE, BUFFERS))
 
 
 async def test_a_region_that_breaks_off_is_sent_again(session: aiohttp.ClientSession | None, file: IO[bytes]) -> None:
     """From its beginning."""
     async with serving(Drop(Taken.HALF, Ending.RESET), session=session) as (server, client):
-        await send(client, FileRegion(file, 3, 4 * PIECE))
+        await send(client, FileRegion(file, 3, 4 * PIECE, BUFFERS))
         assert [request.whole for request in server.requests] == [False, True]
         assert server.requests[1].body == DATA[3 : 3 + 4 * PIECE]
 
@@ -173,7 +175,7 @@ async def test_many_regions_of_one_file_are_sent_at_once(
 ) -> None:
     """They do not get into each other's way."""
     async with serving(link=link, session=session) as (server, client):
-        await asyncio.gather(*[send(client, FileRegion(file, start * PIECE, PIECE)) for start in range(8)])
+        await asyncio.gather(*[send(client, FileRegion(file, start * PIECE, PIECE, BUFFERS)) for start in range(8)])
         bodies = {request.body for request in server.requests}
     assert bodies == {DATA[start * PIECE : (start + 1) * PIECE] for start in range(8)}
 
@@ -188,7 +190,7 @@ async def test_a_file_that_is_too_short_is_an_error_at_once(
     with path.open("rb") as short:
         async with serving(link=link, session=session) as (server, client):
             with pytest.raises(BodyLengthError, match=str(4 * PIECE)):
-                await send(client, FileRegion(short, 0, 4 * PIECE))
+                await send(client, FileRegion(short, 0, 4 * PIECE, BUFFERS))
             server.release()
             assert [request.whole for request in server.requests] in ([], [False])
 
@@ -197,7 +199,7 @@ async def test_a_server_that_stops_taking_times_out(link: Link, file: IO[bytes])
     """Though the transport's own buffer is empty all the time."""
     async with serving(Stall(Taken.HEAD), Stall(Taken.HEAD), link=link, timeouts=SHORT) as (server, client):
         with pytest.raises(S3TimeoutError, match="2 attempts"):
-            await send(client, FileRegion(file, 0, len(DATA)))
+            await send(client, FileRegion(file, 0, len(DATA), BUFFERS))
         assert len(server.requests) == 2
 
 
@@ -205,7 +207,7 @@ async def test_a_server_that_takes_slowly_does_not_time_out(link: Link, file: IO
     """What moves may take as long as it needs."""
     slow = Sip(PIECE // 4, pause=0.02, then=Reply())
     async with serving(slow, link=link, timeouts=Timeouts(connect=1, read=0.3)) as (server, client):
-        await send(client, FileRegion(file, 0, len(DATA)))
+        await send(client, FileRegion(file, 0, len(DATA), BUFFERS))
         assert [request.body for request in server.requests] == [DATA]
 
 
@@ -218,7 +220,7 @@ async def test_an_early_answer_is_seen_while_sending(
         replace(DENIED, after=Taken.HEAD, ending=ending), link=link, session=session, timeouts=Timeouts(1, None)
     ) as (server, client):
         with pytest.raises(AccessDenied):
-            await send(client, FileRegion(file, 0, len(DATA)))
+            await send(client, FileRegion(file, 0, len(DATA), BUFFERS))
         assert len(server.requests) == 1
         assert not server.requests[0].whole
 
@@ -229,7 +231,7 @@ async def test_a_success_before_the_body_is_sent_is_not_believed(
     """The store cannot have it."""
     early = Reply(after=Taken.HEAD, ending=Ending.STALL)
     async with serving(early, session=session) as (server, client):
-        await send(client, FileRegion(file, 0, len(DATA)))
+        await send(client, FileRegion(file, 0, len(DATA), BUFFERS))
         assert [request.whole for request in server.requests] == [False, True]
 
 
@@ -241,7 +243,7 @@ async def test_cancelling_leaves_no_descriptor(link: Link, file: IO[bytes]) -> N
         return Stall(Taken.HALF)
 
     async with serving(Choose(stall), link=link) as (server, client):
-        task = asyncio.create_task(send(client, FileRegion(file, 0, len(DATA))))
+        task = asyncio.create_task(send(client, FileRegion(file, 0, len(DATA), BUFFERS)))
         await server.until(lambda server: len(server.requests) == 1)
         for _ in range(20):
             await asyncio.sleep(0)
@@ -256,6 +258,6 @@ async def test_cancelling_leaves_no_descriptor(link: Link, file: IO[bytes]) -> N
 @pytest.mark.parametrize("change", [lambda data: data, lambda data: b"x" + data[1:]], ids=["right", "wrong"])
 async def test_a_region_can_be_hashed(file: IO[bytes], change: Callable[[bytes], bytes]) -> None:
     """Its hash is that of its bytes."""
-    digest = await asyncio.to_thread(FileRegion(file, 9, 2 * PIECE + 1).sha256)
+    digest = await asyncio.to_thread(FileRegion(file, 9, 2 * PIECE + 1, BUFFERS).sha256)
     expected = hashlib.sha256(change(DATA[9 : 9 + 2 * PIECE + 1])).hexdigest()
     assert (digest == expected) == (change(b"ab") == b"ab")
