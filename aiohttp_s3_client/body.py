@@ -44,8 +44,8 @@ GATHER_LIMIT: Final = 8 * 1024 * 1024
 _CHUNK_SIZE: Final = 1024 * 1024
 # What a socket is handed at a time: more does not stay in the processor's cache while TLS encrypts it. In bytes.
 PIECE_SIZE: Final = 256 * 1024
-# Hashing more than this would hold the event loop; such a body goes unsigned unless the caller gives its hash.
-_HASHED_INLINE: Final = 64 * 1024
+# Hashing more than this takes as long as sending it; such a body goes unsigned unless the caller gives its hash.
+_HASHED_INLINE: Final = 16 * 1024
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 _IN_MEMORY: Final = (bytes, str, bytearray, memoryview)

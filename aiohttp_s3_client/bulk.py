@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 
 from aiohttp_s3_client.download import DownloadOperations, DownloadOptions, download
 from aiohttp_s3_client.models import Transferred
-from aiohttp_s3_client.threads import in_thread
+from aiohttp_s3_client.threads import BlockingCalls
 from aiohttp_s3_client.transport import ResponseContext
 from aiohttp_s3_client.upload import UploadOperations, UploadOptions, upload
 from aiohttp_s3_client.workers import run_workers
@@ -65,10 +65,11 @@ def upload_many(
     """Upload many files; see ``S3Client.upload_many``."""
     requests = _Requests(concurrency)
     shared = _SharedUploads(operations, requests)
+    calls = BlockingCalls()
     options = UploadOptions(part_size=part_size, concurrency=requests.of_one_object, headers=headers)
 
     async def transfer(object_name: str, path: Path) -> UploadResult:
-        return await upload(shared, path, object_name, options)
+        return await upload(shared, path, object_name, options, calls=calls)
 
     return _results(_sources(items), transfer, requests.total * _OBJECTS_PER_REQUEST, stop_on_error=stop_on_error)
 
@@ -86,13 +87,14 @@ def download_many(
     requests = _Requests(concurrency)
     shared = _SharedDownloads(operations, requests)
     chosen = replace(options or DownloadOptions(), concurrency=requests.of_one_object)
+    calls = BlockingCalls()
     made: set[Path] = set()
 
     async def transfer(object_name: str, path: Path) -> ObjectInfo:
         if folder is not None and path.parent not in made:
-            await in_thread(path.parent.mkdir, parents=True, exist_ok=True)
+            await calls.run(path.parent.mkdir, parents=True, exist_ok=True)
             made.add(path.parent)
-        return await download(shared, object_name, path, chosen)
+        return await download(shared, object_name, path, chosen, calls=calls)
 
     jobs = _targets(items, None if folder is None else Path(folder))
     return _results(jobs, transfer, requests.total * _OBJECTS_PER_REQUEST, stop_on_error=stop_on_error)
@@ -166,7 +168,7 @@ async def _targets(
 
 def _place(path: Path) -> int:
     """Give a number for a path, which says on this system whether another one is the same."""
-    return hash(os.path.normcase(os.path.normpath(path.absolute())))
+    return hash(os.path.normcase(os.path.abspath(path)))  # noqa: PTH100 - it takes the dots away, too
 
 
 def _target(item: str | Pair, folder: Path | None) -> _Job:

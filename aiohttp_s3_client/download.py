@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from aiohttp_s3_client.progress import ProgressCallback
     from aiohttp_s3_client.target import BinaryWriter, Target
+    from aiohttp_s3_client.threads import BlockingCalls
     from aiohttp_s3_client.transport import ResponseContext
 
 __all__ = ("PART_SIZE", "DownloadOperations", "DownloadOptions", "download")
@@ -106,13 +107,14 @@ async def download(
     target: str | os.PathLike[str] | BinaryWriter,
     options: DownloadOptions,
     *,
+    calls: BlockingCalls | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> ObjectInfo:
-    """Download an object; see ``S3Client.download``."""
+    """Download an object; see ``S3Client.download``. ``calls`` are those of many downloads together."""
     transfer = _Transfer(operations, object_name, options, sleep, clock)
     if isinstance(target, str | os.PathLike):
-        return await transfer.to_file(target)
+        return await transfer.to_file(TargetFile(target, resume=options.resume, calls=calls))
     if options.resume:
         raise ValueError("only a download to a path can be resumed: give a path, or leave resume= out")
     return await transfer.to_stream(StreamTarget(target))
@@ -180,9 +182,9 @@ class _Transfer:
         self._reporter.finish()
         return self._info()
 
-    async def to_file(self, path: str | os.PathLike[str]) -> ObjectInfo:
+    async def to_file(self, file: TargetFile) -> ObjectInfo:
         """Write ranges side by side into a file that appears when it is whole."""
-        async with TargetFile(path, resume=self._options.resume) as file:
+        async with file:
             try:
                 entry = file.entry
                 answer = await self._resumed(entry) if entry is not None else None

@@ -12,7 +12,7 @@ from aiohttp_s3_client.body import BytesBody, body_of, wrong_length
 from aiohttp_s3_client.buffers import Buffers
 from aiohttp_s3_client.errors import BodyLengthError
 from aiohttp_s3_client.region import FileRegion
-from aiohttp_s3_client.threads import in_thread
+from aiohttp_s3_client.threads import BlockingCalls
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -55,8 +55,12 @@ class Source(Protocol):
 
 
 @asynccontextmanager
-async def opened(data: SourceData, length: int | None = None) -> AsyncIterator[Source]:
+async def opened(
+    data: SourceData, length: int | None = None, calls: BlockingCalls | None = None
+) -> AsyncIterator[Source]:
     """Make a source of what a caller gave, a str being a path; a file that is opened for it is closed at the end.
+
+    ``calls`` are those of a transfer that has other sources, too.
 
     Raises:
         OSError: the file cannot be opened.
@@ -66,7 +70,7 @@ async def opened(data: SourceData, length: int | None = None) -> AsyncIterator[S
     """
     if isinstance(data, str | os.PathLike):
         with ExitStack() as stack:
-            content = await in_thread(_content, data, stack)
+            content = await (calls or BlockingCalls()).run(_content, data, stack)
             yield _expected(_Memory(content) if isinstance(content, bytes) else _File(content, 0), length)
     elif isinstance(data, _MEMORY):
         yield _expected(_Memory(data), length)

@@ -10,29 +10,21 @@ import secrets
 import stat
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiohttp_s3_client.journal import Journal, JournalEntry
-from aiohttp_s3_client.threads import in_thread
+from aiohttp_s3_client.threads import BlockingCalls, in_thread
 
 if sys.platform != "win32":
     import fcntl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
 __all__ = ("BinaryWriter", "MemoryTarget", "StreamTarget", "Target", "TargetFile")
 
-# So much is written on the event loop, as everything else of this size. In bytes.
-_SMALL: Final = 64 * 1024
-# A write to the page cache takes a tenth of that. In seconds.
-_FAST: Final = 0.002
-# So many writes in a row must have been fast before the event loop does them.
-_TRUST: Final = 8
 # What a file system without room for reservations says.
 _CANNOT_ALLOCATE: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
@@ -102,19 +94,18 @@ class TargetFile:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, resume: bool = False, clock: Callable[[], float] = time.perf_counter
+        self, path: str | os.PathLike[str], *, resume: bool = False, calls: BlockingCalls | None = None
     ) -> None:
-        """Take the target's path, and a clock that gives seconds."""
-        self._path = Path(path)
+        """Take the target's path; ``calls`` are those of a transfer that has other targets, too."""
+        self._path = os.fspath(path)
         self._resume = resume
-        self._clock = clock
+        self._calls = calls or BlockingCalls()
         self._descriptor = -1
         self._size = 0
-        self._partial: Path | None = None
+        self._partial: str | None = None
         self._journal: Journal | None = None
         self._is_committed = False
         self._is_worth_keeping = False
-        self._fast_writes = 0
         self._seeking = threading.Lock()
         self.entry: JournalEntry | None = None
 
@@ -126,9 +117,9 @@ class TargetFile:
 
         """
         try:
-            await in_thread(self._open)
+            await self._calls.run(self._open)
         except BaseException:
-            await in_thread(self._close)
+            await self._calls.run(self._close)
             raise
         return self
 
@@ -137,7 +128,7 @@ class TargetFile:
     ) -> None:
         """Remove what is left."""
         if self._descriptor >= 0:
-            await in_thread(self._close)
+            await self._calls.run(self._close)
 
     async def allocate(self, size: int, entry: JournalEntry | None = None) -> None:
         """Take all the room on the disk that ``size`` bytes need; ``entry`` is what the journal is to say.
@@ -146,18 +137,11 @@ class TargetFile:
             OSError: The disk is too full.
 
         """
-        await in_thread(self._allocate, size, entry)
+        await self._calls.run(self._allocate, size, entry)
 
     async def write_at(self, position: int, data: memoryview) -> None:
-        """Write bytes at their place.
-
-        Mostly that is a copy to memory, which is done before a thread has begun. Where the disk has to be waited for,
-        as long as it has to be, threads do it.
-        """
-        if len(data) > _SMALL and self._fast_writes < _TRUST:
-            self._judge(await in_thread(self._write, position, data), len(data))
-        else:
-            self._judge(self._write(position, data), len(data))
+        """Write bytes at their place."""
+        await self._calls.run(self._write, position, data)
 
     async def mark_done(self, start: int) -> None:
         """Write down for the next time that the part that begins here is on the disk."""
@@ -171,7 +155,7 @@ class TargetFile:
             OSError: That is not possible.
 
         """
-        await in_thread(self._write_whole, data)
+        await self._calls.run(self._write_whole, data)
 
     def forget(self) -> None:
         """Keep nothing for the next time: the object is another one."""
@@ -185,33 +169,32 @@ class TargetFile:
             OSError: That is not possible.
 
         """
-        await in_thread(self._commit)
+        await self._calls.run(self._commit)
 
     def _open(self) -> None:
         try:
-            # A link stays one, and the file behind it is replaced.
-            self._path = self._path.resolve()
-            mode = _mode_of(self._path)
+            self._path, mode = _file_behind(self._path)
             partial = self._open_partial()
         except OSError as error:
             if error.errno is None:
                 raise
             # The path that was asked for says more than that of a temporary file.
-            raise OSError(error.errno, error.strerror, str(self._path)) from error
+            raise OSError(error.errno, error.strerror, self._path) from error
         if mode is not None:
-            partial.chmod(mode)
+            os.chmod(partial, mode)
         if self._journal is not None:
             entry = self._journal.load()
             if entry is not None and os.fstat(self._descriptor).st_size == entry.size:
                 self.entry = entry
                 self._is_worth_keeping = bool(entry.done)
 
-    def _open_partial(self) -> Path:
+    def _open_partial(self) -> str:
         if self._resume:
-            partial = _beside(self._path, hashlib.sha256(os.fsencode(self._path.name)).hexdigest()[:16])
+            name = os.path.basename(self._path)
+            partial = _beside(self._path, hashlib.sha256(os.fsencode(name)).hexdigest()[:16])
             while (descriptor := _open_locked(partial)) is None:
                 pass
-            self._journal = Journal(partial.with_suffix(".json"))
+            self._journal = Journal(Path(partial).with_suffix(".json"))
         else:
             partial = _beside(self._path, secrets.token_hex(8))
             descriptor = os.open(partial, _FLAGS | os.O_EXCL, 0o666)
@@ -228,14 +211,11 @@ class TargetFile:
                 self._journal.begin(entry)
         _reserve(self._descriptor, size)
 
-    def _write(self, position: int, data: memoryview) -> float:
-        """Write all, and give the seconds that it took."""
-        began = self._clock()
+    def _write(self, position: int, data: memoryview) -> None:
         while data:
             written = self._write_some(position, data)
             position += written
             data = data[written:]
-        return self._clock() - began
 
     def _write_some(self, position: int, data: memoryview) -> int:
         if hasattr(os, "pwrite"):
@@ -244,14 +224,10 @@ class TargetFile:
             os.lseek(self._descriptor, position, os.SEEK_SET)
             return os.write(self._descriptor, data)
 
-    def _judge(self, seconds: float, size: int) -> None:
-        if seconds > _FAST:
-            self._fast_writes = 0
-        elif size > _SMALL:
-            self._fast_writes += 1
-
     def _write_whole(self, data: bytearray) -> None:
-        self._allocate(len(data), None)
+        if self._journal is not None:
+            os.ftruncate(self._descriptor, 0)
+        self._size = len(data)
         self._write(0, memoryview(data))
         self._commit()
         self._close()
@@ -266,10 +242,10 @@ class TargetFile:
 
     def _commit(self) -> None:
         if self._partial is None or os.fstat(self._descriptor).st_size != self._size:
-            raise OSError(errno.EIO, "somebody else changed the temporary file of the download", str(self._path))
+            raise OSError(errno.EIO, "somebody else changed the temporary file of the download", self._path)
         if sys.platform == "win32":
             self._close_descriptor()
-        self._partial.replace(self._path)
+        os.replace(self._partial, self._path)
         self._is_committed = True
 
     def _close(self) -> None:
@@ -281,7 +257,7 @@ class TargetFile:
             if self._journal is not None and self._partial is not None and not keeps:
                 self._journal.remove()
             if self._partial is not None and not (keeps or self._is_committed):
-                self._partial.unlink(missing_ok=True)
+                Path(self._partial).unlink(missing_ok=True)
         finally:
             # Last, since it unlocks.
             self._close_descriptor()
@@ -292,27 +268,31 @@ class TargetFile:
             os.close(descriptor)
 
 
-def _beside(path: Path, token: str) -> Path:
+def _beside(path: str, token: str) -> str:
     """Name a hidden file in the same folder; not all of a long name, since the whole is limited."""
-    return path.with_name(f".{path.name[:40]}.{token}.part")
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name[:40]}.{token}.part")
 
 
-def _mode_of(path: Path) -> int | None:
-    """Give the permission bits of a file that is to be replaced; None where there is none.
+def _file_behind(path: str) -> tuple[str, int | None]:
+    """Give the path that is to be replaced, a link staying one, and its permission bits; None where there is nothing.
 
     Raises:
         OSError: There is something that is no file.
 
     """
     try:
-        status = path.stat()
+        status = os.lstat(path)
+        if stat.S_ISLNK(status.st_mode):
+            path = os.path.realpath(path)
+            status = os.stat(path)
     except FileNotFoundError:
-        return None
+        return path, None
     if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "not a regular file: open it, and give the file object", str(path))
-    return stat.S_IMODE(status.st_mode)
+        raise OSError(errno.EINVAL, "not a regular file: open it, and give the file object", path)
+    return path, stat.S_IMODE(status.st_mode)
 
 
 def _reserve(descriptor: int, size: int) -> None:
@@ -328,7 +308,7 @@ def _reserve(descriptor: int, size: int) -> None:
     os.ftruncate(descriptor, size)
 
 
-def _open_locked(path: Path) -> int | None:
+def _open_locked(path: str) -> int | None:
     """Open a partial file that nobody else works on; None when it went away meanwhile, and a new one can be made.
 
     Raises:
@@ -338,7 +318,7 @@ def _open_locked(path: Path) -> int | None:
     descriptor = os.open(path, _FLAGS | getattr(os, "O_NOFOLLOW", 0), 0o666)
     try:
         _lock(descriptor)
-        if os.path.samestat(os.fstat(descriptor), path.stat()):
+        if os.path.samestat(os.fstat(descriptor), os.stat(path)):
             return descriptor
     except FileNotFoundError:
         pass

@@ -1,19 +1,27 @@
-"""Blocking calls in threads, which end before whoever waits for them goes on."""
+"""Blocking calls: in threads, which end before whoever waits for them goes on; or at once, where that is quicker."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from time import perf_counter
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ("in_thread",)
+__all__ = ("BlockingCalls", "in_thread")
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+# A call that takes longer would have been better off in a thread. In seconds.
+_LONG: Final = 0.005
+# How many calls go to threads at the beginning, after the first one that took long, and at most.
+_FIRST: Final = 2
+_AFTER_LONG: Final = 16
+_MOST: Final = 4096
 
 
 async def in_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -32,3 +40,30 @@ async def in_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwa
         # Read, so that it is not reported as forgotten; the cancellation is what comes out.
         call.exception()
         raise
+
+
+class BlockingCalls:
+    """The calls of one transfer to a disk, which mostly is memory: to wake a thread takes longer than they do.
+
+    They run on the event loop, but for the first ones, which find out where a path leads. One that takes long sends the
+    next ones to threads, and each time more of them: a disk that has to be waited for is hardly ever waited for here.
+    """
+
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        """Take a clock that gives seconds."""
+        self._clock = clock
+        self._in_threads = _FIRST
+        self._after_long = _AFTER_LONG
+
+    async def run(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Call a function, and wait for its end, also when cancelled meanwhile."""
+        if self._in_threads:
+            self._in_threads -= 1
+            return await in_thread(function, *args, **kwargs)
+        began = self._clock()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            if self._clock() - began > _LONG:
+                self._in_threads = self._after_long
+                self._after_long = min(2 * self._after_long, _MOST)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aiohttp_s3_client.models import Part, UploadResult
     from aiohttp_s3_client.progress import ProgressCallback
     from aiohttp_s3_client.source import SourceData
+    from aiohttp_s3_client.threads import BlockingCalls
 
 __all__ = ("UploadOperations", "UploadOptions", "upload")
 
@@ -89,11 +90,12 @@ async def upload(
     object_name: str,
     options: UploadOptions,
     *,
+    calls: BlockingCalls | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> UploadResult:
-    """Upload ``source``; see ``S3Client.upload``."""
+    """Upload ``source``; see ``S3Client.upload``. ``calls`` are those of many uploads together."""
     headers, reporter = options.headers, ProgressReporter(options.progress, clock=clock)
-    async with opened(source, options.length) as data:
+    async with opened(source, options.length, calls) as data:
         size = _part_size(data.size, options.part_size)
         reporter.expect(data.size, None if data.size is None else max(-(-data.size // size), 1))
         if data.size is not None and data.size <= size:

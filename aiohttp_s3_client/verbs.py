@@ -153,7 +153,7 @@ class Verbs:
                 or a callable that gives one, anew for every attempt.
             data_length: The body's length in bytes, where ``data`` cannot tell it. Without it, an iterable is held in
                 memory, and may have 8 MiB.
-            content_sha256: The body's hex SHA-256, where it is known. By default up to 64 KiB in memory are hashed
+            content_sha256: The body's hex SHA-256, where it is known. By default up to 16 KiB in memory are hashed
                 and all else is sent as ``UNSIGNED-PAYLOAD``.
 
         Raises:

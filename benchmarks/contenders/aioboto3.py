@@ -57,6 +57,6 @@ class Aioboto3Client(AsyncClient):
 @asynccontextmanager
 async def connect(job: Job) -> AsyncIterator[Aioboto3Client]:
     """Make a client with as many connections as there are requests at a time."""
-    config = AioConfig(**config_options(job.concurrency))
+    config = AioConfig(**config_options(job))
     async with aioboto3.Session().client("s3", config=config, **client_options(job.target)) as client:
         yield Aioboto3Client(client, job.target.bucket)

@@ -56,7 +56,7 @@ class Boto3Client(BlockingClient):
 @contextmanager
 def connect(job: Job) -> Iterator[Boto3Client]:
     """Make a client with as many connections as there are threads."""
-    client = boto3.client("s3", config=Config(**config_options(job.concurrency)), **client_options(job.target))
+    client = boto3.client("s3", config=Config(**config_options(job)), **client_options(job.target))
     yield Boto3Client(client, job.target.bucket)
     client.close()
 

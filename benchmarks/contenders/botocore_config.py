@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from shared.job import Target
+    from shared.job import Job, Target
 
 
-def config_options(concurrency: int) -> Mapping[str, object]:
-    """Give botocore's ``Config``: a connection for every request in flight, and checksums only where S3 needs them.
-
-    Bodies are not hashed to sign them, as this project's client does not hash large ones either.
-    """
+def config_options(job: Job) -> Mapping[str, object]:
+    """Give botocore's ``Config``: a connection for every request in flight, and checksums only where S3 needs them."""
     return {
-        "max_pool_connections": concurrency,
+        "max_pool_connections": job.concurrency,
         "request_checksum_calculation": "when_required",
         "response_checksum_validation": "when_required",
-        "s3": {"addressing_style": "path", "payload_signing_enabled": False},
+        "s3": {"addressing_style": "path", **_unsigned(job)},
     }
+
+
+def _unsigned(job: Job) -> Mapping[str, bool]:
+    return {} if job.hashes_bodies else {"payload_signing_enabled": False}
 
 
 def client_options(target: Target) -> Mapping[str, str | None]:

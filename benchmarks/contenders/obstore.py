@@ -67,7 +67,7 @@ class ObstoreClient(AsyncClient):
 
 @asynccontextmanager
 async def connect(job: Job) -> AsyncIterator[ObstoreClient]:
-    """Make a store; its pool of connections has no limit, and large bodies are not hashed, as ours are not."""
+    """Make a store; its pool of connections has no limit."""
     yield ObstoreClient(
         S3Store(
             job.target.bucket,
@@ -76,7 +76,7 @@ async def connect(job: Job) -> AsyncIterator[ObstoreClient]:
             access_key_id=job.target.access_key_id,
             secret_access_key=job.target.secret_access_key,
             virtual_hosted_style_request=False,
-            unsigned_payload=True,
+            unsigned_payload=not job.hashes_bodies,
             client_options={"allow_http": True, **_trusted(job.target.ca_file)},
         )
     )

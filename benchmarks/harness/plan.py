@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from harness.figures import Figure
 
-Role: TypeAlias = Literal["ours", "limit", "peer"]
+Role: TypeAlias = Literal["ours", "limit", "peer", "tuned"]
 
 MIB: Final = 2**20
 
@@ -32,6 +32,8 @@ class Contender:
 
     ``module`` is the one below ``contenders/``; ``requirements`` the file of its environment, None for this project's
     own; ``event_loop`` the module that makes the loop; ``distribution`` tells the version, None where there is none.
+    A peer runs as it comes; one in the role ``tuned`` is told not to hash bodies (``hashes_bodies``), and is shown, but
+    no bar is for it.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Contender:
     workloads: Collection[str]
     requirements: str | None = "peers.txt"
     event_loop: str = "asyncio"
+    hashes_bodies: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ _FILES: Final = ("small-files-down", "small-files-up")
 _TRANSFERS: Final = (*_LARGE, *_FILES)
 _LAGS: Final = ("lag-down", "lag-up")
 _MEMORIES: Final = ("memory-down", "memory-up", "memory-stream")
+# What sends bodies.
+_WRITES: Final = ("small-put", "upload", "small-files-up")
 _OURS: Final = (*_SMALL, *_TRANSFERS, *_LAGS, *_MEMORIES)
 
 CONTENDERS: Final = (
@@ -109,6 +114,7 @@ CONTENDERS: Final = (
     Contender("dd", "dd", "limit", None, ("download",), None),
     Contender("awscrt", "awscrt", "peer", "awscrt", ("signature", *_SMALL, *_TRANSFERS)),
     Contender("obstore", "obstore", "peer", "obstore", (*_SMALL, "list", *_TRANSFERS)),
+    Contender("obstore-unsigned", "obstore", "tuned", "obstore", _WRITES, hashes_bodies=False),
     Contender(
         "aiohttp-s3-client",
         "aiohttp_s3_client_pypi",
@@ -121,6 +127,7 @@ CONTENDERS: Final = (
     Contender("minio", "minio", "peer", "minio", ("signature", "list", *_TRANSFERS)),
     Contender("aioboto3", "aioboto3", "peer", "aioboto3", (*_SMALL, "list", *_TRANSFERS), "peers-aioboto3.txt"),
     Contender("boto3", "boto3", "peer", "boto3", (*_SMALL, "list", *_TRANSFERS)),
+    Contender("boto3-unsigned", "boto3", "tuned", "boto3", ("upload",), hashes_bodies=False),
     Contender("botocore", "boto3", "peer", "botocore", ("signature",)),
 )
 

@@ -56,6 +56,7 @@ def _job(
         size=comparison.load.size,
         files=comparison.load.files,
         verify=number == 0,
+        hashes_bodies=contender.hashes_bodies,
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import random
-import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ class Stock:
     def __init__(self, folder: Path) -> None:
         """Use an empty folder."""
         self.folder = folder
+        self._numbers = itertools.count()
         self._random = random.Random(20250717)  # noqa: S311 - nothing is kept secret by it
 
     def large(self, size: int) -> Path:
@@ -46,13 +48,19 @@ class Stock:
         return paths
 
     def make_room(self, size: int) -> None:
-        """Remove what was downloaded, and make a file of half as much again as ``size``, which the worker removes.
+        """Empty what was downloaded, and make a file of half as much again as ``size``, which the worker removes.
 
+        The empty files stay until the end: a file system may look long for a new file's place where others were removed
+        just before.
         A virtual machine may give free memory back to its host at once, and gets it again many times slower than a disk
         cache is written. What the worker frees just before it begins is there to be used, for every contender alike.
         """
         received = self.folder / RECEIVED_FOLDER
-        shutil.rmtree(received, ignore_errors=True)
+        if received.exists():
+            for path in received.rglob("*"):
+                if path.is_file():
+                    os.truncate(path, 0)
+            received.rename(self.folder / f"emptied-{next(self._numbers)}")
         (received / Path(file_name(0)).parent).mkdir(parents=True)
         with (self.folder / ROOM_NAME).open("wb", buffering=0) as file:
             for _ in range(min(size * 3 // 2, MOST_ROOM) // CHUNK_SIZE):

@@ -41,7 +41,8 @@ class Job:
 
     ``seconds`` bounds the workloads that go on until the time is over; the others end when they are done. Transfers are
     of one file of ``size`` bytes, or of the first ``files`` small ones, which are in the folder ``folder``; what is
-    downloaded goes into its ``RECEIVED_FOLDER``, and is compared when ``verify`` is True.
+    downloaded goes into its ``RECEIVED_FOLDER``, and is compared when ``verify`` is True. ``hashes_bodies`` False asks
+    a contender not to hash the bodies that it signs, where it can be told so.
     """
 
     workload: str
@@ -55,6 +56,7 @@ class Job:
     size: int
     files: int
     verify: bool
+    hashes_bodies: bool
 
     def to_json(self) -> str:
         """Write the job as one line."""
