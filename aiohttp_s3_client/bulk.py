@@ -36,7 +36,7 @@ _AnyPath = TypeVar("_AnyPath", bound=PurePath)
 Pair: TypeAlias = "tuple[str, str | os.PathLike[str]]"
 
 # How many requests are under way at once.
-_CONCURRENCY: Final = 16
+_CONCURRENCY: Final = 32
 # Of those, a large object has a quarter at most, and the parts of all large ones three quarters.
 _QUARTER: Final = 4
 # So many objects are under way for each request: while some are on the wire, others are read or written.

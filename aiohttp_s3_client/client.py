@@ -235,7 +235,7 @@ class S3Client(Operations):
 
         Args:
             items: Pairs (object name, path), of any number; they are taken as there is room for them.
-            concurrency: How many requests are under way at once; by default 16.
+            concurrency: How many requests are under way at once; by default 32.
             part_size: See ``upload``.
             headers: Headers of every object.
             stop_on_error: End everything at the first error, and raise it.
@@ -273,7 +273,7 @@ class S3Client(Operations):
             items: Pairs (object name, path), or, with ``folder``, object names alone; of any number.
             folder: Where an object whose path is not said goes, below its own name. A name that would lead out of it
                 is refused, and the others go on.
-            concurrency: How many requests are under way at once; by default 16.
+            concurrency: How many requests are under way at once; by default 32.
             part_size: See ``download``.
             headers: Sent with every request.
             stop_on_error: End everything at the first error, and raise it.
