@@ -4,6 +4,7 @@
 
     S3Error
     +-- CredentialsError                 no usable identity; says where was looked
+    |   +-- CredentialsNotFound          a source of identities is not there: the next one may be
     +-- AmbiguousResult                  it cannot be told whether the store did what was asked
     +-- BodyLengthError                  a body has more or fewer bytes than declared (also ValueError)
     +-- MissingPartError                 a multipart upload would be completed without one of its parts
@@ -45,6 +46,7 @@ __all__ = (
     "BucketNotEmpty",
     "Conflict",
     "CredentialsError",
+    "CredentialsNotFound",
     "ExpiredToken",
     "InvalidRange",
     "InvalidResponseError",
@@ -86,6 +88,10 @@ class S3Error(Exception):
 
 class CredentialsError(S3Error):
     """No usable identity: none was found, or one that was asked for cannot be had."""
+
+
+class CredentialsNotFound(CredentialsError):
+    """A source of identities is not there, or has none: in a chain the next one is asked."""
 
 
 class BodyLengthError(S3Error, ValueError):

@@ -16,6 +16,7 @@ from yarl import URL
 
 from aiohttp_s3_client import errors
 from aiohttp_s3_client.body import EMPTY_BODY, Body, StreamPayload
+from aiohttp_s3_client.endpoint import DEFAULT_REGION
 from aiohttp_s3_client.models import ErrorDocument
 from aiohttp_s3_client.session import Disconnected, open_session, sender_through
 from aiohttp_s3_client.sigv4 import sign_headers
@@ -71,6 +72,9 @@ _RETRIED_CODES: Final = frozenset(
         "TooManyRequestsException",
     }
 )
+# What says that the credentials have ended, and others are worth a try.
+_ENDED_CODES: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken"})
+_ENDED_STATUSES: Final = frozenset({_BAD_REQUEST, 403})
 # The methods that may be sent twice: the second time changes nothing.
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 # ... unless a condition would then be held against the first time's own effect.
@@ -177,15 +181,18 @@ class Transport:
         endpoint: Endpoint,
         credentials: AbstractCredentials,
         *,
-        region: str,
+        region: str | None,
         config: ClientConfig,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Take what every request needs; ``clock`` gives seconds since the epoch."""
+        """Take what every request needs; without ``region``, the credentials may know it once they are fetched.
+
+        ``clock`` gives seconds since the epoch.
+        """
         self.endpoint = endpoint
         self.credentials = credentials
-        self.region = region
+        self._region = region
         self._config = config
         self.clock = clock
         self._sleep = sleep
@@ -211,6 +218,11 @@ class Transport:
     def detach(self) -> None:
         """Send no more: the session is closed."""
         self._session = self._sender = None
+
+    @property
+    def region(self) -> str:
+        """The region to sign for, as far as it is known now."""
+        return self._region or self.credentials.region or DEFAULT_REGION
 
     @property
     def retry(self) -> RetryPolicy:
@@ -268,19 +280,17 @@ class Transport:
         Answers of the statuses ``raised`` become errors; ``whole`` reads the answer.
         """
         self._opened()
-        body = await request.body.prepare()
-        policy = request.retry or self._config.retry
-        waits = policy.delays(random.random)
-        attempt = 1
+        attempts = _Attempts(request, await request.body.prepare(), self.credentials, request.retry or self.retry)
         while True:
+            credentials = await self.credentials.get()
             try:
-                response = await self._attempt(request, body)
+                response = await self._attempt(request, attempts.body, credentials)
                 if whole and response.status in _SUCCESS:
                     await _read_document(response)
                 if response.status in _SUCCESS and not request.may_fail_late:
                     return response
-                error = await _error_of(response, request, attempt, raised=raised)
-                wait = next(waits, None) if error and _may_retry(request, body, error) else None
+                error = await _error_of(response, request, attempts.number, credentials, raised=raised)
+                wait = None if error is None else attempts.wait_after(error, credentials)
                 if wait is None:
                     if error is not None and (response.status in raised or response.status in _SUCCESS):
                         response.release()
@@ -288,23 +298,23 @@ class Transport:
                         await response.wait_for_close()
                         raise error
                     return response
-                wait = max(wait, self._retry_after(response, policy.max_delay))
+                wait = max(wait, self._retry_after(response, attempts.policy.max_delay))
                 problem: errors.S3Error | None = error
                 response.close()
             except errors.S3ConnectionError as failure:
                 problem = failure
-                wait = next(waits, None) if _may_repeat(request, body, failure) else None
+                wait = attempts.wait_after_none(failure)
                 if wait is None:
-                    failure.attempts = attempt
+                    failure.attempts = attempts.number
                     raise
-            _log.debug("attempt %d failed, the next in %.2f s: %s", attempt, wait, problem)
+            _log.debug("attempt %d failed, the next in %.2f s: %s", attempts.number, wait, problem)
             await self._sleep(wait)
-            attempt += 1
+            attempts.number += 1
 
-    async def _attempt(self, request: S3Request, body: Body) -> aiohttp.ClientResponse:
+    async def _attempt(self, request: S3Request, body: Body, credentials: Credentials | None) -> aiohttp.ClientResponse:
         """Send a request once."""
         url = self.url_of(request.object_name, request.query)
-        headers = self._headers(request, body, url, await self.credentials.get())
+        headers = self._headers(request, body, url, credentials)
         data = body.open()
         try:
             response = await self._opened().send(request.method, url, headers, data)
@@ -353,6 +363,38 @@ class Transport:
                 "this client has no session: enter it (`async with S3Client(...) as client:`) or give session="
             )
         return self._sender
+
+
+class _Attempts:
+    """The attempts of one request: how many there were, and whether another one can help."""
+
+    def __init__(self, request: S3Request, body: Body, credentials: AbstractCredentials, policy: RetryPolicy) -> None:
+        self.number = 1
+        self.body = body
+        self.policy = policy
+        self._request = request
+        self._credentials = credentials
+        self._waits = policy.delays(random.random)
+        self._may_renew = True
+
+    def wait_after(self, error: errors.S3ResponseError, used: Credentials | None) -> float | None:
+        """Give the seconds to wait after an error, for credentials that had ended none, before another attempt."""
+        if self._has_renewed(error, used):
+            self._may_renew = False
+            return 0.0
+        return next(self._waits, None) if _may_retry(self._request, self.body, error) else None
+
+    def wait_after_none(self, failure: errors.S3ConnectionError) -> float | None:
+        """Give the seconds to wait when no answer came, before another attempt."""
+        return next(self._waits, None) if _may_repeat(self._request, self.body, failure) else None
+
+    def _has_renewed(self, error: errors.S3ResponseError, used: Credentials | None) -> bool:
+        """Tell whether an error says that the credentials have ended, and others will be given instead; but once."""
+        if used is None or used.session_token is None or not self._may_renew or not self.body.replayable:
+            return False
+        # An answer to HEAD has no document that could say more.
+        ended = error.code in _ENDED_CODES or (error.method == "HEAD" and error.status == _BAD_REQUEST)
+        return ended and self._credentials.invalidate(used)
 
 
 async def _checked(
@@ -419,13 +461,24 @@ def _is_conditional_write(request: S3Request) -> bool:
 
 
 async def _error_of(
-    response: aiohttp.ClientResponse, request: S3Request, attempt: int, *, raised: range
+    response: aiohttp.ClientResponse,
+    request: S3Request,
+    attempt: int,
+    credentials: Credentials | None,
+    *,
+    raised: range,
 ) -> errors.S3ResponseError | None:
     """Give what an answer says is wrong; None when nothing is, after all.
 
     The document is left unread where nobody asks for it, so that the caller can stream it.
     """
-    asked = response.status in raised or request.may_fail_late or response.status == _BAD_REQUEST
+    is_temporary = credentials is not None and credentials.session_token is not None
+    asked = (
+        response.status in raised
+        or request.may_fail_late
+        or response.status == _BAD_REQUEST
+        or (is_temporary and response.status in _ENDED_STATUSES)
+    )
     document = await _read_error(response) if asked and request.method != "HEAD" else b""
     said = parse_error(document)
     if said is None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import warnings
+from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
 from aiohttp_s3_client.body import EMPTY_BODY, FileBody, body_of
 from aiohttp_s3_client.config import ClientConfig
 from aiohttp_s3_client.credentials import AnonymousCredentials, collect_credentials, parse_url
-from aiohttp_s3_client.endpoint import DEFAULT_REGION, Endpoint
+from aiohttp_s3_client.endpoint import Endpoint
+from aiohttp_s3_client.errors import CredentialsError
 from aiohttp_s3_client.headers import checked_headers, copy_headers, put_headers
 from aiohttp_s3_client.sigv4 import UNSIGNED_PAYLOAD, canonical_query, presign, uri_encode
 from aiohttp_s3_client.transport import ResponseContext, S3Request, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from aiohttp_s3_client.body import Body, Data
     from aiohttp_s3_client.credentials import AbstractCredentials
+    from aiohttp_s3_client.models import Credentials
 
 __all__ = ("Verbs",)
 
@@ -42,7 +45,7 @@ class Verbs:
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
         session_token: str | None = None,
-        credentials: AbstractCredentials | None = None,
+        credentials: AbstractCredentials | Callable[[], Any] | None = None,
         anonymous: bool = False,
         config: ClientConfig | None = None,
     ) -> None:
@@ -54,10 +57,12 @@ class Verbs:
             bucket: The bucket, where the URL does not say it.
             region: The region to sign for. By default what the host name says, then the environment or the config
                 file, then ``us-east-1``.
-            access_key_id: Who asks; by default from the URL, the environment, or AWS's files, in that order.
+            access_key_id: Who asks; by default from the URL, the environment, or wherever AWS's tools look, in that
+                order; see ``credentials.collect_credentials``.
             secret_access_key: The secret that belongs to ``access_key_id``.
             session_token: The token of a temporary identity.
-            credentials: Where to get the identity from, instead of all of these.
+            credentials: Where to get the identity from, instead of all of these: a provider, or a function, sync or
+                async, that gives ``Credentials``.
             anonymous: Send requests unsigned.
             config: Retries and timeouts.
 
@@ -88,9 +93,10 @@ class Verbs:
         self._transport = Transport(
             endpoint,
             identity,
-            region=region or endpoint.region or identity.region or DEFAULT_REGION,
+            region=region or endpoint.region or identity.region,
             config=config or ClientConfig(),
         )
+        self._owns_credentials = credentials is None
         self._own_session: aiohttp.ClientSession | None = None
         self._needs_session = session is None
         if session is not None:
@@ -104,6 +110,11 @@ class Verbs:
     def url(self) -> URL:
         """The address that object names are below; without credentials."""
         return URL(self._transport.endpoint.url, encoded=True)
+
+    @property
+    def credentials(self) -> AbstractCredentials:
+        """Who asks: ``await client.credentials.get()`` fetches what must be there before a URL can be signed."""
+        return self._transport.credentials
 
     async def __aenter__(self) -> Self:
         """Make a session, unless one was given.
@@ -125,7 +136,9 @@ class Verbs:
         await self.close()
 
     async def close(self) -> None:
-        """Close the session that the client made; one that was given stays open."""
+        """Close the session that the client made, and end its search for credentials; what was given goes on."""
+        if self._owns_credentials:
+            await self._transport.credentials.stop()
         if self._own_session is not None:
             self._transport.detach()
             await self._own_session.close()
@@ -285,7 +298,7 @@ class Verbs:
             url: An object name as str, or the whole address as ``yarl.URL``.
             headers: Headers that the request must carry, exactly so.
             content_sha256: The hex SHA-256 that its body must have; it becomes a part of the URL.
-            expires: How many seconds it holds, 1 to 604800 (7 days).
+            expires: How many seconds it holds, 1 to 604800 (7 days); no longer than the credentials, which warns.
             params: More query parameters, such as ``versionId`` or ``response-content-type``.
 
         Raises:
@@ -294,7 +307,7 @@ class Verbs:
             CredentialsError: There are no credentials at hand.
 
         """
-        transport = self._transport
+        transport, now = self._transport, self._transport.clock()
         credentials = transport.credentials.current
         if credentials is None:
             raise ValueError("an anonymous client has nothing to sign a URL with: give it credentials")
@@ -311,8 +324,8 @@ class Verbs:
             [("host", authority), *checked_headers(headers).items()],
             credentials,
             region=transport.region,
-            now=transport.clock(),
-            expires=expires,
+            now=now,
+            expires=_within(credentials, expires, now),
             payload_hash=content_sha256 or UNSIGNED_PAYLOAD,
         )
         return URL.build(
@@ -394,6 +407,26 @@ def _checked_params(params: Mapping[str, str] | None) -> Iterable[tuple[str, str
         if not isinstance(value, str):
             raise TypeError(f"the parameter {name} is a {type(value).__name__}: write its value as str")
         yield name, value
+
+
+def _within(credentials: Credentials, expires: int, now: float) -> int:
+    """Shorten the life of a URL to that of its credentials, and warn of it.
+
+    Raises:
+        CredentialsError: They have ended.
+
+    """
+    if credentials.expiration is None:
+        return expires
+    remaining = int(credentials.expiration.timestamp() - now)
+    if remaining < 1:
+        raise CredentialsError("the credentials have expired: await their get() first")
+    if expires > remaining:
+        warnings.warn(
+            f"the URL holds for {remaining} s instead of {expires}: its credentials end then, and it with them",
+            stacklevel=3,
+        )
+    return min(expires, remaining)
 
 
 def _aws_endpoint(region: str | None, bucket: str | None) -> Endpoint:

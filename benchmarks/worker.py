@@ -17,6 +17,7 @@ from contenders.base import load
 from shared.job import Job, Measurement
 from shared.objects import ROOM_NAME
 from workloads import signature
+from workloads.credentials import Asking
 from workloads.listing import Listing
 from workloads.loop_lag import LoopLag
 from workloads.meter import Meter, peak_bytes
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from workloads.base import Workload
 
 WORKLOADS: Final[Mapping[str, Workload]] = {
+    "credentials": Asking(),
     "small-get": SMALL_GET,
     "small-put": SMALL_PUT,
     "list": Listing(),

@@ -46,6 +46,17 @@ class AbstractCredentials(ABC):
         """
         raise CredentialsError(f"{type(self).__name__} has no credentials at hand: await its get() first")
 
+    def invalidate(self, refused: Credentials) -> bool:
+        """Give ``refused`` no more, since the store says that their token is no longer good.
+
+        True says that ``get`` may then give others; a provider that never has others says False.
+        """
+        del refused
+        return False
+
+    async def stop(self) -> None:  # noqa: B027 - most have nothing to end
+        """End what goes on in the background; the client calls it for the providers that it made itself."""
+
     @property
     def region(self) -> str | None:
         """The region that comes with the identity, or None where it says none."""

@@ -42,6 +42,14 @@ class Profile:
         return tuple((file, file.profiles.get(self.name, {})) for file in self.files)
 
     @property
+    def merged(self) -> dict[str, str]:
+        """The settings of both files, without blank ones; the credentials file's count before the config file's."""
+        merged: dict[str, str] = {}
+        for _, settings in reversed(self.settings):
+            merged |= {name: value for name, value in settings.items() if value}
+        return merged
+
+    @property
     def region(self) -> str | None:
         """The region; the credentials file's counts before the config file's, as in AWS's own tools."""
         return next((region for _, settings in self.settings if (region := settings.get("region"))), None)
@@ -49,10 +57,14 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class ProfileFiles:
-    """The credentials file and the config file."""
+    """The credentials file and the config file.
+
+    ``sso_sessions`` are the settings in the config file's sections ``[sso-session name]``, by name.
+    """
 
     credentials: ProfileFile
     config: ProfileFile
+    sso_sessions: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
 
     def profile(self, name: str | None, environ: Mapping[str, str]) -> Profile:
         """Find a profile: ``name``, or else ``AWS_PROFILE``, ``AWS_DEFAULT_PROFILE``, or ``default``.
@@ -89,7 +101,11 @@ def read_profile_files(
     """
     credentials = _read(environ, credentials_path, "AWS_SHARED_CREDENTIALS_FILE", "credentials")
     config = _read(environ, config_path, "AWS_CONFIG_FILE", "config")
-    return ProfileFiles(credentials, ProfileFile(config.path, _config_profiles(config.profiles), config.trouble))
+    return ProfileFiles(
+        credentials,
+        ProfileFile(config.path, _config_profiles(config.profiles), config.trouble),
+        _named_sections(config.profiles, "sso-session"),
+    )
 
 
 def _read(
@@ -146,17 +162,28 @@ def _sections(text: str, path: str) -> dict[str, dict[str, str]]:
 
 def _config_profiles(sections: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
     """Take the profiles among the config file's sections: ``[profile name]``, ``[default]``, and then ``[name]``."""
-    profiles: dict[str, Mapping[str, str]] = {}
     plain: dict[str, Mapping[str, str]] = {}
     for section, settings in sections.items():
         words = _words(section)
-        if section == "default":
-            profiles[section] = settings
-        elif len(words) == 2 and words[0] == "profile":  # noqa: PLR2004 - the word and the name
-            profiles[words[1]] = settings
-        elif words and words[0] not in _OTHER_SECTIONS:
+        if words and words[0] not in _OTHER_SECTIONS and not _is_named(words, "profile"):
             plain[section] = settings
-    return {**plain, **profiles}
+    return plain | _named_sections(sections, "profile")
+
+
+def _named_sections(sections: Mapping[str, Mapping[str, str]], kind: str) -> dict[str, Mapping[str, str]]:
+    """Take the sections ``[kind name]`` by name; for profiles, ``[default]`` is one of them."""
+    named: dict[str, Mapping[str, str]] = {}
+    for section, settings in sections.items():
+        words = _words(section)
+        if _is_named(words, kind):
+            named[words[1]] = settings
+        elif section == "default" and kind == "profile":
+            named[section] = settings
+    return named
+
+
+def _is_named(words: list[str], kind: str) -> bool:
+    return len(words) == 2 and words[0] == kind  # noqa: PLR2004 - the word and the name
 
 
 def _words(section: str) -> list[str]:

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from pathlib import Path
 
@@ -31,6 +31,10 @@ FILES_AT_A_TIME: Final = 32
 
 class AsyncClient:
     """A client for an event loop. A contender overrides what it takes part in."""
+
+    def credentials(self) -> Callable[[], Awaitable[object]]:
+        """Give the function that is asked for credentials before each request."""
+        raise NotImplementedError
 
     async def get(self, name: str) -> bytes:
         """Read an object; an answer that is an error raises."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from aiohttp_s3_client import S3Client
+from aiohttp_s3_client.credentials import CallableCredentials, ChainCredentials
 from aiohttp_s3_client.models import Credentials
 from aiohttp_s3_client.sigv4 import sign_headers
 from contenders.base import EMPTY_PAYLOAD_HASH, SIGNED_KEY
 from contenders.verbs import VerbsClient
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from aiohttp_s3_client.models import Transferred
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
 
 class OurClient(VerbsClient):
     """The methods for files, with their defaults."""
+
+    def credentials(self) -> Callable[[], Awaitable[Credentials | None]]:
+        """A chain that found temporary credentials, which are good for another hour."""
+        end = datetime.now(UTC) + timedelta(hours=1)
+        found = Credentials("AKIAIOSFODNN7EXAMPLE", "made-up", "made-up", end)
+        return ChainCredentials([CallableCredentials(lambda: found)]).get
 
     async def download(self, name: str, path: Path) -> None:
         """``download``."""

@@ -107,7 +107,7 @@ _WRITES: Final = ("small-put", "upload", "small-files-up")
 _OURS: Final = (*_SMALL, *_TRANSFERS, *_LAGS, *_MEMORIES)
 
 CONTENDERS: Final = (
-    Contender("ours", "ours", "ours", "aiohttp-s3-client", ("signature", "list", *_OURS), None),
+    Contender("ours", "ours", "ours", "aiohttp-s3-client", ("signature", "credentials", "list", *_OURS), None),
     Contender("ours-uvloop", "ours", "ours", "aiohttp-s3-client", _OURS, None, "uvloop"),
     Contender("aiohttp", "bare_aiohttp", "limit", "aiohttp", _SMALL, None),
     Contender("aiohttp-uvloop", "bare_aiohttp", "limit", "aiohttp", _SMALL, None, "uvloop"),
@@ -167,6 +167,7 @@ _GROWN: Final = (SECONDS, CPU_SECONDS)
 
 CASES: Final = (
     Case("signature", "sign a GET", MICROSECONDS, _OFFLINE, seconds=0.5, quick_servers=_OFFLINE),
+    Case("credentials", "ask for credentials at hand", MICROSECONDS, _OFFLINE, seconds=0.5, quick_servers=_OFFLINE),
     *(
         Case(name, title, PER_SECOND, _SMALL_SERVERS, seconds=1.2, quick_servers=_SMALL_SERVERS)
         for name, title in (
@@ -195,6 +196,7 @@ CASES: Final = (
     Case("memory-stream", "a stream of 1 GiB and of unknown length", GROWTH, _STREAM_SERVERS, more=_GROWN),
 )
 
+_MOST_MICROSECONDS: Final = 1.0
 _MOST_HELD_MILLISECONDS: Final = 50.0
 _MOST_GROWTH_OF_FILES: Final = 64.0
 # Concurrency times part size, both the client's defaults, and 32 MiB.
@@ -202,6 +204,7 @@ _MOST_GROWTH_OF_STREAMS: Final = 4 * 8 + 32.0
 
 BARS: Final = (
     Bar("signature", "offline", "ours", "awscrt", 0.8),
+    Bar("credentials", "offline", "ours", None, _MOST_MICROSECONDS),
     *(
         bar
         for case in _SMALL

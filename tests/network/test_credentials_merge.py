@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from aiohttp_s3_client import Credentials, CredentialsError
+from aiohttp_s3_client import Credentials, CredentialsError, CredentialsNotFound
 from aiohttp_s3_client.credentials import (
     AnonymousCredentials,
     EnvironmentCredentials,
@@ -239,15 +239,12 @@ def test_missing_files_leave_the_region_unknown(environ: dict[str, str], caplog:
 
 
 async def test_nothing_found_lists_every_place_and_the_cure(environ: dict[str, str], tmp_path: Path) -> None:
-    """Awaited and at hand, the error is the same."""
-    found = collect_credentials(url="https://host/bucket", environ=environ)
-    with pytest.raises(CredentialsError) as awaited:
+    """In the order of the search."""
+    found = collect_credentials(url="https://host/bucket", environ=environ | {"AWS_EC2_METADATA_DISABLED": "true"})
+    with pytest.raises(CredentialsNotFound) as caught:
         await found.get()
-    with pytest.raises(CredentialsError) as at_hand:
-        _ = found.current
-    lines = str(awaited.value).splitlines()
-    assert str(at_hand.value).splitlines() == lines
-    assert lines[:-1] == [
+    lines = str(caught.value).splitlines()
+    assert lines[:-2] == [
         "no credentials found. Looked at:",
         "- keyword arguments: no access_key_id=",
         "- URL: no KEY:SECRET@ in front of the host",
@@ -255,6 +252,7 @@ async def test_nothing_found_lists_every_place_and_the_cure(environ: dict[str, s
         f"- profile 'default' of {tmp_path / '.aws' / 'credentials'}: no such file",
         f"- profile 'default' of {tmp_path / '.aws' / 'config'}: no such file",
     ]
+    assert "AWS_EC2_METADATA_DISABLED" in lines[-2]
     assert "anonymous=True" in lines[-1]
 
 

@@ -277,10 +277,13 @@ def test_an_anonymous_client_has_nothing_to_sign_with() -> None:
         client.presign_url("GET", "key")
 
 
-def test_a_client_that_found_no_credentials_says_where_it_looked() -> None:
-    """As a request would."""
+async def test_a_client_that_has_not_searched_yet_says_what_to_await() -> None:
+    """And that then says where it looked."""
+    client = S3Client("https://store.example/bucket")
+    with pytest.raises(CredentialsError, match=r"await its get\(\) first"):
+        client.presign_url("GET", "key")
     with pytest.raises(CredentialsError, match=r"no credentials found[^$]*environment: AWS_ACCESS_KEY_ID"):
-        S3Client("https://store.example/bucket").presign_url("GET", "key")
+        await client.credentials.get()
 
 
 def test_credentials_that_are_still_to_be_fetched_are_asked_for_first() -> None:
