@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import sys
+import unicodedata
 from collections.abc import AsyncGenerator, AsyncIterable, Generator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 
 from aiohttp_s3_client.download import DownloadOperations, DownloadOptions, download
+from aiohttp_s3_client.endings import to_the_end
 from aiohttp_s3_client.models import Transferred
 from aiohttp_s3_client.threads import BlockingCalls
 from aiohttp_s3_client.transport import ResponseContext
@@ -137,15 +141,14 @@ class _Job(NamedTuple):
 
     object_name: str
     path: Path | None
-    refusal: ValueError | None = None
+    refusal: TypeError | ValueError | None = None
 
 
 async def _sources(items: Iterable[Pair] | AsyncIterable[Pair]) -> AsyncGenerator[_Job, None]:
     """Say for every object which file it is read from."""
     async with aclosing(_each(items)) as each:
         async for item in each:
-            object_name, path = _pair(item)
-            yield _Job(object_name, Path(path))
+            yield _job(item)
 
 
 async def _targets(
@@ -168,13 +171,16 @@ async def _targets(
 
 def _place(path: Path) -> int:
     """Give a number for a path, which says on this system whether another one is the same."""
-    return hash(os.path.normcase(os.path.abspath(path)))  # noqa: PTH100 - it takes the dots away, too
+    place = os.path.normcase(os.path.abspath(path))  # noqa: PTH100 - it takes the dots away, too
+    if sys.platform == "darwin":
+        # Its file systems know neither case nor the form of a letter with an accent.
+        place = unicodedata.normalize("NFC", place).casefold()
+    return hash(place)
 
 
 def _target(item: str | Pair, folder: Path | None) -> _Job:
     if folder is None:
-        object_name, path = _pair(item)
-        return _Job(object_name, Path(path))
+        return _job(item)
     # A path that the caller made has the system's separators, a key has slashes.
     object_name, key = (item, item) if isinstance(item, str) else (item[0], PurePath(item[1]).as_posix())
     try:
@@ -183,10 +189,20 @@ def _target(item: str | Pair, folder: Path | None) -> _Job:
         return _Job(object_name, None, error)
 
 
-def _pair(item: str | Pair) -> Pair:
+def _job(item: str | Pair) -> _Job:
+    """Take a pair; what is none is refused, and the others go on.
+
+    Raises:
+        TypeError: It is a name without a path, and so all of them will be.
+
+    """
     if isinstance(item, str):
         raise TypeError(f"{item!r} has no path: give pairs of object name and path; or, to download, folder=")
-    return item
+    try:
+        object_name, path = item
+        return _Job(object_name, Path(path))
+    except (TypeError, ValueError):
+        return _Job(str(item), None, TypeError(f"{item!r} is no pair of object name and path"))
 
 
 async def _each(items: Iterable[_T] | AsyncIterable[_T]) -> AsyncGenerator[_T, None]:
@@ -253,15 +269,8 @@ async def _running(work: Awaitable[None]) -> AsyncIterator[asyncio.Future[None]]
         yield running
     finally:
         running.cancel()
-        try:
-            await asyncio.wait([running])
-        except asyncio.CancelledError:
-            await asyncio.wait([running])
-            raise
-        finally:
-            # Read, so that it is not reported as forgotten; if it is to come out, it is on its way already.
-            if running.done() and not running.cancelled():
-                running.exception()
+        # If it is to raise something, that is on its way already.
+        await to_the_end(asyncio.gather(running, return_exceptions=True))
 
 
 class _Requests:
@@ -319,16 +328,22 @@ class _SharedDownloads:
         *,
         if_match: str | None = None,
         headers: Mapping[str, str] | None = None,
+        retry: RetryPolicy | None = None,
     ) -> ResponseContext:
-        return ResponseContext(self._open(object_name, byte_range, if_match, headers))
+        return ResponseContext(
+            self._open(
+                partial(self._operations.open_range, object_name, if_match=if_match, headers=headers, retry=retry),
+                byte_range,
+            )
+        )
 
     async def _open(
-        self, object_name: str, byte_range: ByteRange, if_match: str | None, headers: Mapping[str, str] | None
+        self, open_range: Callable[[ByteRange], ResponseContext], byte_range: ByteRange
     ) -> aiohttp.ClientResponse:
         """Open a range; it is over when its connection is free again."""
         give_back = await self._requests.take(is_part=byte_range.start > 0)
         try:
-            response = await self._operations.open_range(object_name, byte_range, if_match=if_match, headers=headers)
+            response = await open_range(byte_range)
         except BaseException:
             give_back()
             raise
@@ -382,8 +397,8 @@ class _SharedUploads:
         await self._operations.abort_multipart_upload(object_name, upload_id)
 
     async def list_parts(self, object_name: str, upload_id: str) -> list[Part]:
-        async with self._requests.one():
-            return await self._operations.list_parts(object_name, upload_id)
+        # Aborting looks for parts.
+        return await self._operations.list_parts(object_name, upload_id)
 
     async def head_object(self, object_name: str) -> ObjectInfo:
         async with self._requests.one():

@@ -211,7 +211,7 @@ class S3Client(Operations):
         """Download an object to ``file_path``, ``workers_count`` ranges of ``range_step`` bytes at once.
 
         It is ``download``; ``range_get_tries`` is how often a range is asked for without getting a byte, and
-        ``buffer_size`` how many bytes are written at once.
+        ``buffer_size`` how many bytes are written at once, by default 1 MiB.
         """
         options = DownloadOptions(
             concurrency=workers_count,

@@ -58,6 +58,7 @@ class DownloadOperations(Protocol):
         *,
         if_match: str | None = None,
         headers: Mapping[str, str] | None = None,
+        retry: RetryPolicy | None = None,
     ) -> ResponseContext:
         """Open a range of an object for reading."""
         ...
@@ -74,8 +75,8 @@ class DownloadOptions:
         progress: Called with a ``Progress``.
         headers: Sent with every request.
         resume: Keep what has come after a failure, and go on from there next time.
-        retry: How often, and after which waits, a range that breaks off is asked for again; an attempt that brought
-            any bytes begins the count anew.
+        retry: How often, and after which waits, a range is asked for again when no answer came, or one that says so;
+            and when one breaks off, where an attempt that brought any bytes begins the count anew.
         buffer_size: How much is written at once, in bytes.
 
     Raises:
@@ -222,9 +223,6 @@ class _Transfer:
         missing = [part for part in parts if part.start not in done] or parts[:1]
         concurrency = self._options.concurrency or concurrency_for(self._latency, _FEWEST)
         self._reporter.expect(source.size, len(parts))
-        for part in parts:
-            if part not in missing:
-                self._reporter.complete(part, part.length)
 
         async def given() -> AsyncGenerator[ByteRange, None]:
             for part in missing:
@@ -235,6 +233,9 @@ class _Transfer:
             await file.mark_done(part.start)
 
         try:
+            for part in parts:
+                if part.start in done and part is not missing[0]:
+                    self._reporter.skip(part.length)
             await file.allocate(source.size, entry)
             async with aclosing(given()) as items:
                 await run_workers(items, fetch, min(concurrency, len(missing)))
@@ -344,7 +345,11 @@ class _Transfer:
         condition = None if known is None else known.condition
         try:
             response = await self._operations.open_range(
-                self._object_name, wanted, if_match=condition, headers=self._options.headers
+                self._object_name,
+                wanted,
+                if_match=condition,
+                headers=self._options.headers,
+                retry=self._options.retry,
             )
         except (PreconditionFailed, InvalidRange) as error:
             if known is None:
@@ -382,7 +387,9 @@ def _answer(response: aiohttp.ClientResponse, wanted: ByteRange, known: _Source 
     headers, length = response.headers, response.content_length
     content_range = headers.get("Content-Range")
     if content_range is None:
-        whole = length is not None and (length < wanted.length or (known is not None and length == known.size))
+        whole = length is not None and (
+            length < wanted.length or (known is not None and length == known.size == wanted.length)
+        )
         if length is None or wanted.start or not whole:
             raise InvalidResponseError(
                 f"{response.url}: the store does not keep to the range {wanted}, which is needed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import dataclass
@@ -71,8 +72,10 @@ class Journal:
     def add(self, start: int) -> None:
         """Write down that a part is done."""
         # In one system call, at the end: parts that end at the same time do not get into each other's line.
+        line = f"{start}\n".encode()
         with open(self._path, "ab", buffering=0, opener=_opener) as file:
-            file.write(f"{start}\n".encode())
+            if file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
 
     def remove(self) -> None:
         """Remove it."""

@@ -7,6 +7,7 @@ import hashlib
 import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from aiohttp_s3_client.endings import to_the_end
 from aiohttp_s3_client.errors import (
     AmbiguousResult,
     InvalidResponseError,
@@ -79,10 +80,11 @@ class MultipartUploader:
     """A multipart upload as an async context manager.
 
     Leaving it completes the upload. Leaving it by an exception, or a cancellation, waits for the parts under way and
-    aborts the upload, within ``abort_timeout`` seconds and whatever comes in between, and lets the exception out.
+    aborts the upload, within ``abort_timeout`` seconds and whatever comes in between, and lets the exception out. A
+    request to begin or to complete it that is under way is waited for first, for as long again.
 
     With an ``upload_id``, the parts that the store has are taken over: ``parts`` tells them, and new ones get the
-    numbers that are free.
+    numbers that are free, the lowest first. With a gap it is not completed.
     """
 
     def __init__(
@@ -95,7 +97,17 @@ class MultipartUploader:
         retry: RetryPolicy | None = None,
         abort_timeout: float = 10.0,
     ) -> None:
-        """Describe the upload; entering begins it."""
+        """Describe the upload; entering begins it.
+
+        Raises:
+            ValueError: ``abort_timeout`` leaves no time.
+            TypeError: It is no number.
+
+        """
+        if isinstance(abort_timeout, bool) or not isinstance(abort_timeout, int | float):
+            raise TypeError(f"abort_timeout is a {type(abort_timeout).__name__}: give seconds")
+        if not abort_timeout > 0:
+            raise ValueError(f"abort_timeout is {abort_timeout}, which leaves no time to abort: give more seconds")
         self._operations = operations
         self._object_name = object_name
         self._headers = headers
@@ -229,7 +241,8 @@ class MultipartUploader:
             AmbiguousResult: It cannot be found out.
 
         """
-        missing = sorted(self._promised - self._parts.keys())
+        # An upload that was taken up may lack a part that nobody has promised again.
+        missing = sorted((self._promised | set(range(1, max(self._parts, default=0)))) - self._parts.keys())
         if missing:
             raise MissingPartError(
                 f"the upload of {self._object_name!r} lacks {_listed(missing)}: await what put_part() returned"
@@ -280,13 +293,13 @@ class MultipartUploader:
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
-            await _to_the_end(_ended(task, self._abort_timeout))
+            await to_the_end(asyncio.ensure_future(_ended(task, self._abort_timeout)))
             raise
 
     async def _give_up(self) -> None:
         """Abort the upload, also when this is cancelled meanwhile."""
         self._is_over = True
-        await _to_the_end(self._abort())
+        await to_the_end(asyncio.ensure_future(self._abort()))
 
     async def _abort(self) -> None:
         """End the parts under way, then abort; what cannot be done in time is logged with the upload's id."""
@@ -328,20 +341,6 @@ class MultipartUploader:
             return bool(await self._operations.list_parts(self._object_name, self.upload_id))
         except (S3ResponseError, InvalidResponseError):
             return False
-
-
-async def _to_the_end(ending: Coroutine[Any, Any, None]) -> None:
-    """Wait for something that must not be left undone, also when this is cancelled meanwhile, however often."""
-    task = asyncio.ensure_future(ending)
-    cancellation: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancellation = error
-    if cancellation is not None:
-        raise cancellation
-    task.result()
 
 
 async def _ended(task: asyncio.Future[None], patience: float) -> None:

@@ -93,10 +93,12 @@ class Operations(Verbs):
         *,
         if_match: str | None = None,
         headers: Mapping[str, str] | None = None,
+        retry: RetryPolicy | None = None,
     ) -> ResponseContext:
         """Open a range of an object for reading (``GetObject`` with ``Range``): the response, its body unread.
 
-        Whether the store gave the range that was asked for, ``Content-Range`` says.
+        Whether the store gave the range that was asked for, ``Content-Range`` says. ``retry`` replaces the client's
+        policy.
 
         Raises:
             PreconditionFailed: The object's ETag is not ``if_match``.
@@ -108,7 +110,7 @@ class Operations(Verbs):
         completed["Range"] = str(byte_range)
         if if_match is not None:
             completed["If-Match"] = if_match
-        return self._transport.open(S3Request("GET", self._named(object_name), headers=completed))
+        return self._transport.open(S3Request("GET", self._named(object_name), headers=completed, retry=retry))
 
     async def create_multipart_upload(self, object_name: str, *, headers: Mapping[str, str] | None = None) -> str:
         """Begin a multipart upload, and give its id (``CreateMultipartUpload``).

@@ -50,8 +50,13 @@ class ProgressReporter:
         self._bytes_total = bytes_total
         self._parts_total = parts_total
 
+    def skip(self, size: int) -> None:
+        """Count a part of ``size`` bytes that was done before, without calling anybody yet."""
+        self._bytes_done += size
+        self._parts_done += 1
+
     def attempt(self) -> None:
-        """Count a request."""
+        """Count a request for the object's bytes."""
         self._attempts += 1
 
     def reach(self, part: Hashable, position: int) -> None:
@@ -66,10 +71,13 @@ class ProgressReporter:
         """Say that a part is done with all of its ``size`` bytes."""
         self._bytes_done += max(size - self._reached.pop(part, 0), 0)
         self._parts_done += 1
-        self._call_in_time()
+        if self._parts_done != self._parts_total:
+            # What the last one has to say, is said at the end.
+            self._call_in_time()
 
     def finish(self) -> None:
-        """Say that all is done."""
+        """Say that all is done, and so how much it was in all."""
+        self._bytes_total, self._parts_total = self._bytes_done, self._parts_done
         self._call()
 
     def _call_in_time(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import inspect
+import io
 import os
 import secrets
 import stat
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ("BinaryWriter", "MemoryTarget", "StreamTarget", "Target", "TargetFile")
 
+# More is not written at once on the event loop. In bytes.
+_LARGE: Final = 4 * 1024 * 1024
 # What a file system without room for reservations says.
 _CANNOT_ALLOCATE: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
@@ -70,6 +73,10 @@ class StreamTarget:
             written = await in_thread(self._file.write, data)
             if inspect.isawaitable(written):
                 written = await written
+        if written is None and isinstance(self._file, io.RawIOBase):
+            raise BlockingIOError(errno.EAGAIN, "the file object takes no more for now: make it a blocking one")
+        if written == 0:
+            raise OSError(errno.EIO, "the file object takes nothing")
         return written if isinstance(written, int) else len(data)
 
 
@@ -101,6 +108,7 @@ class TargetFile:
         self._resume = resume
         self._calls = calls or BlockingCalls()
         self._descriptor = -1
+        self._mode: int | None = None
         self._size = 0
         self._partial: str | None = None
         self._journal: Journal | None = None
@@ -127,8 +135,8 @@ class TargetFile:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Remove what is left."""
-        if self._descriptor >= 0:
-            await self._calls.run(self._close)
+        if self._partial is not None:
+            await in_thread(self._close)
 
     async def allocate(self, size: int, entry: JournalEntry | None = None) -> None:
         """Take all the room on the disk that ``size`` bytes need; ``entry`` is what the journal is to say.
@@ -137,11 +145,13 @@ class TargetFile:
             OSError: The disk is too full.
 
         """
-        await self._calls.run(self._allocate, size, entry)
+        # A file system that has no call for it writes all of it.
+        await in_thread(self._allocate, size, entry)
 
     async def write_at(self, position: int, data: memoryview) -> None:
         """Write bytes at their place."""
-        await self._calls.run(self._write, position, data)
+        run = self._calls.run if len(data) <= _LARGE else in_thread
+        await run(self._write, position, data)
 
     async def mark_done(self, start: int) -> None:
         """Write down for the next time that the part that begins here is on the disk."""
@@ -169,46 +179,47 @@ class TargetFile:
             OSError: That is not possible.
 
         """
-        await self._calls.run(self._commit)
+        # A network's file system sends all of it now.
+        await in_thread(self._commit)
 
     def _open(self) -> None:
         try:
-            self._path, mode = _file_behind(self._path)
-            partial = self._open_partial()
+            self._path, self._mode = _file_behind(self._path)
+            self._open_partial()
         except OSError as error:
             if error.errno is None:
                 raise
             # The path that was asked for says more than that of a temporary file.
             raise OSError(error.errno, error.strerror, self._path) from error
-        if mode is not None:
-            os.chmod(partial, mode)
         if self._journal is not None:
             entry = self._journal.load()
             if entry is not None and os.fstat(self._descriptor).st_size == entry.size:
                 self.entry = entry
                 self._is_worth_keeping = bool(entry.done)
 
-    def _open_partial(self) -> str:
+    def _open_partial(self) -> None:
+        # What is there may be for nobody else to read.
+        mode = 0o666 if self._mode is None else 0o600
         if self._resume:
             name = os.path.basename(self._path)
             partial = _beside(self._path, hashlib.sha256(os.fsencode(name)).hexdigest()[:16])
-            while (descriptor := _open_locked(partial)) is None:
+            while (descriptor := _open_locked(partial, mode)) is None:
                 pass
             self._journal = Journal(Path(partial).with_suffix(".json"))
         else:
             partial = _beside(self._path, secrets.token_hex(8))
-            descriptor = os.open(partial, _FLAGS | os.O_EXCL, 0o666)
+            descriptor = os.open(partial, _FLAGS | os.O_EXCL, mode)
         # From now on it is ours to remove.
         self._partial, self._descriptor = partial, descriptor
-        return partial
 
     def _allocate(self, size: int, entry: JournalEntry | None) -> None:
         self._size = size
         if entry is None or entry != self.entry:
             self.entry, self._is_worth_keeping = entry, False
             os.ftruncate(self._descriptor, 0)
-            if self._journal is not None and entry is not None:
-                self._journal.begin(entry)
+        if self._journal is not None:
+            # Anew each time, since its last line may not have been written to its end.
+            self._journal.remove() if entry is None else self._journal.begin(entry)
         _reserve(self._descriptor, size)
 
     def _write(self, position: int, data: memoryview) -> None:
@@ -241,11 +252,15 @@ class TargetFile:
         self._is_worth_keeping = True
 
     def _commit(self) -> None:
-        if self._partial is None or os.fstat(self._descriptor).st_size != self._size:
+        partial = self._partial
+        if partial is None or os.fstat(self._descriptor).st_size != self._size:
             raise OSError(errno.EIO, "somebody else changed the temporary file of the download", self._path)
-        if sys.platform == "win32":
+        if self._mode is not None:
+            os.chmod(partial, self._mode)
+        if self._journal is None or sys.platform == "win32":
+            # Some file systems write only now, and may fail, while the target is as it was. Windows moves no open file.
             self._close_descriptor()
-        os.replace(self._partial, self._path)
+        os.replace(partial, self._path)
         self._is_committed = True
 
     def _close(self) -> None:
@@ -259,6 +274,7 @@ class TargetFile:
             if self._partial is not None and not (keeps or self._is_committed):
                 Path(self._partial).unlink(missing_ok=True)
         finally:
+            self._partial = None
             # Last, since it unlocks.
             self._close_descriptor()
 
@@ -308,14 +324,14 @@ def _reserve(descriptor: int, size: int) -> None:
     os.ftruncate(descriptor, size)
 
 
-def _open_locked(path: str) -> int | None:
+def _open_locked(path: str, mode: int) -> int | None:
     """Open a partial file that nobody else works on; None when it went away meanwhile, and a new one can be made.
 
     Raises:
         OSError: Somebody else is downloading to it, or it is somebody else's.
 
     """
-    descriptor = os.open(path, _FLAGS | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    descriptor = os.open(path, _FLAGS | getattr(os, "O_NOFOLLOW", 0), mode)
     try:
         _lock(descriptor)
         if os.path.samestat(os.fstat(descriptor), os.stat(path)):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+
+from aiohttp_s3_client.endings import to_the_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,23 +31,15 @@ async def in_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwa
     ``asyncio.to_thread`` goes on at once when it is cancelled, and the thread still writes into a file that is closed
     by then, or into another one that got its descriptor.
     """
-    call = asyncio.get_running_loop().run_in_executor(None, partial(function, *args, **kwargs))
-    try:
-        return await asyncio.shield(call)
-    except asyncio.CancelledError:
-        while not call.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([call])
-        # Read, so that it is not reported as forgotten; the cancellation is what comes out.
-        call.exception()
-        raise
+    return await to_the_end(asyncio.get_running_loop().run_in_executor(None, partial(function, *args, **kwargs)))
 
 
 class BlockingCalls:
-    """The calls of one transfer to a disk, which mostly is memory: to wake a thread takes longer than they do.
+    """Short calls to a disk, all of one transfer; mostly they end before a thread would have begun with them.
 
-    They run on the event loop, but for the first ones, which find out where a path leads. One that takes long sends the
-    next ones to threads, and each time more of them: a disk that has to be waited for is hardly ever waited for here.
+    They run on the event loop, but for the first two. One that takes longer than 5 ms has held the loop for that long
+    once, and sends the next 16 to threads, twice as many the next time: the slower a disk is, the less it is waited for
+    here. What may take long by its nature belongs in a thread at once.
     """
 
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:

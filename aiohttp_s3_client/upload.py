@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+import weakref
 from collections import deque
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -13,20 +14,24 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from aiohttp_s3_client.body import EMPTY_BODY, Body, Buffer, BytesBody, StreamPayload
 from aiohttp_s3_client.concurrency import concurrency_for
+from aiohttp_s3_client.endings import to_the_end
 from aiohttp_s3_client.multipart import MAX_PARTS, MultipartOperations, MultipartUploader
 from aiohttp_s3_client.progress import ProgressReporter
 from aiohttp_s3_client.region import FileRegion
 from aiohttp_s3_client.source import opened
+from aiohttp_s3_client.threads import in_thread
 from aiohttp_s3_client.workers import run_workers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+    from types import TracebackType
+    from typing import Self
 
     from aiohttp_s3_client.body import Data
     from aiohttp_s3_client.config import RetryPolicy
     from aiohttp_s3_client.models import Part, UploadResult
     from aiohttp_s3_client.progress import ProgressCallback
-    from aiohttp_s3_client.source import SourceData
+    from aiohttp_s3_client.source import Source, SourceData
     from aiohttp_s3_client.threads import BlockingCalls
 
 __all__ = ("UploadOperations", "UploadOptions", "upload")
@@ -95,23 +100,24 @@ async def upload(
 ) -> UploadResult:
     """Upload ``source``; see ``S3Client.upload``. ``calls`` are those of many uploads together."""
     headers, reporter = options.headers, ProgressReporter(options.progress, clock=clock)
-    async with opened(source, options.length, calls) as data:
+    async with opened(source, options.length, calls) as data, _Sending(reporter) as sending:
         size = _part_size(data.size, options.part_size)
-        reporter.expect(data.size, None if data.size is None else max(-(-data.size // size), 1))
+        parts_total = None if data.size is None else max(-(-data.size // size), 1)
+        reporter.expect(data.size, parts_total)
         if data.size is not None and data.size <= size:
-            return await _write(operations, object_name, data.whole(), headers, reporter)
+            return await _write(operations, object_name, data.whole(), data, headers, sending)
         async with aclosing(data.parts(size)) as parts:
             first = await _taken(parts, 2)
             if len(first) < 2:  # noqa: PLR2004 - it was no more than one part, after all
                 body = first.popleft() if first else EMPTY_BODY
-                return await _write(operations, object_name, body, headers, reporter)
+                return await _write(operations, object_name, body, data, headers, sending)
             began = clock()
             async with MultipartUploader(operations, object_name, headers=headers, retry=options.retry) as uploader:
                 concurrency = options.concurrency or concurrency_for(clock() - began, _FEWEST)
-                numbered = _Parts(uploader, reporter, hash_parts=options.hash_parts)
+                numbered = _Parts(uploader, sending, hash_parts=options.hash_parts)
                 async with aclosing(numbered.promised(first, parts)) as promised:
-                    await run_workers(promised, _awaited, concurrency)
-                await data.check()
+                    await run_workers(promised, _awaited, min(concurrency, parts_total or MAX_PARTS))
+                await data.check(is_stored=False)
     reporter.finish()
     return uploader.result
 
@@ -120,13 +126,15 @@ async def _write(
     operations: UploadOperations,
     object_name: str,
     body: Body,
+    data: Source,
     headers: Mapping[str, str] | None,
-    reporter: ProgressReporter,
+    sending: _Sending,
 ) -> UploadResult:
     """Send all in one request."""
-    result = await operations.write(object_name, CountedBody(body, 1, reporter), headers=headers)
-    reporter.complete(1, body.length or 0)
-    reporter.finish()
+    result = await operations.write(object_name, sending.counted(body, 1), headers=headers)
+    await data.check(is_stored=True)
+    sending.reporter.complete(1, body.length or 0)
+    sending.reporter.finish()
     return result
 
 
@@ -153,47 +161,71 @@ async def _taken(parts: AsyncGenerator[Body, None], count: int) -> deque[Body]:
     return taken
 
 
-class CountedBody(NamedTuple):
+class _Sending:
+    """What is on its way, how far it is, and its end: nothing is read from a source any more when that is left."""
+
+    def __init__(self, reporter: ProgressReporter) -> None:
+        self.reporter = reporter
+        # Whoever sends one holds it.
+        self._payloads: weakref.WeakSet[StreamPayload] = weakref.WeakSet()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # Of a request that is given up, aiohttp cancels the sending, and does not wait for its end.
+        for payload in list(self._payloads):
+            if payload.ended is not None:
+                await to_the_end(payload.ended)
+
+    def counted(self, body: Body, number: int) -> _CountedBody:
+        """Give a body as the part ``number``."""
+        return _CountedBody(body, number, self)
+
+    def open(self, body: Body, number: int) -> Buffer | StreamPayload | None:
+        """Open a body for one more attempt."""
+        self.reporter.attempt()
+        data = body.open()
+        if isinstance(data, StreamPayload):
+            data.tell = partial(self.reporter.reach, number)
+            self._payloads.add(data)
+        return data
+
+
+class _CountedBody(NamedTuple):
     """A body that tells how far it is, as the part ``number`` of an upload."""
 
     body: Body
     number: int
-    reporter: ProgressReporter
+    sending: _Sending
 
     @property
     def length(self) -> int | None:
-        """As the body says."""
         return self.body.length
 
     @property
     def payload_hash(self) -> str:
-        """As the body says."""
         return self.body.payload_hash
 
     @property
     def replayable(self) -> bool:
-        """As the body says."""
         return self.body.replayable
 
-    async def prepare(self) -> CountedBody:
-        """Prepare the body."""
+    async def prepare(self) -> _CountedBody:
         return self._replace(body=await self.body.prepare())
 
     def open(self) -> Buffer | StreamPayload | None:
-        """Open the body for one more attempt."""
-        self.reporter.attempt()
-        data = self.body.open()
-        if isinstance(data, StreamPayload):
-            data.tell = partial(self.reporter.reach, self.number)
-        return data
+        return self.sending.open(self.body, self.number)
 
 
 class _Parts:
     """Gives every part its number, in order, and the coroutine that sends it."""
 
-    def __init__(self, uploader: MultipartUploader, reporter: ProgressReporter, *, hash_parts: bool) -> None:
+    def __init__(self, uploader: MultipartUploader, sending: _Sending, *, hash_parts: bool) -> None:
         self._uploader = uploader
-        self._reporter = reporter
+        self._sending = sending
         self._hash_parts = hash_parts
         self._number = 0
 
@@ -211,11 +243,11 @@ class _Parts:
     async def _promise(self, part: Body) -> Coroutine[Any, Any, None]:
         self._number += 1
         content_sha256 = await _hash(part) if self._hash_parts else None
-        return self._sent(self._uploader.put_part(CountedBody(part, self._number, self._reporter), content_sha256))
+        return self._sent(self._uploader.put_part(self._sending.counted(part, self._number), content_sha256))
 
     async def _sent(self, sending: Coroutine[Any, Any, Part]) -> None:
         part = await sending
-        self._reporter.complete(part.part_number, part.size)
+        self._sending.reporter.complete(part.part_number, part.size)
 
 
 async def _awaited(sending: Coroutine[Any, Any, None]) -> None:
@@ -225,7 +257,7 @@ async def _awaited(sending: Coroutine[Any, Any, None]) -> None:
 async def _hash(part: Body) -> str | None:
     """Give the SHA-256 of a part, in hexadecimal, computed in a thread."""
     if isinstance(part, FileRegion):
-        return await asyncio.to_thread(part.sha256)
+        return await in_thread(part.sha256)
     if isinstance(part, BytesBody):
-        return await asyncio.to_thread(lambda: hashlib.sha256(part.data or b"").hexdigest())
+        return await in_thread(lambda: hashlib.sha256(part.data or b"").hexdigest())
     return None

@@ -32,6 +32,7 @@ LAYERS = {
     "receive": NETWORK,
     "region": NETWORK,
     "direct": NETWORK,
+    "endings": NETWORK,
     "idle": NETWORK,
     "session": NETWORK,
     "threads": NETWORK,

@@ -47,6 +47,7 @@ SMALL = DATA[:1000]
 OLD = b"what was there before"
 THREE = RetryPolicy(max_attempts=3)
 ONCE = RetryPolicy(max_attempts=1)
+TWICE = RetryPolicy(max_attempts=2)
 RETRIED = Reply.error(503, "SlowDown")
 
 
@@ -110,7 +111,8 @@ CASES: dict[str, Case] = {
     "dropped one byte before the end": Case(second_part(cut(PART - 1)), 4),
     "stalled in mid body": Case(first_part(cut(300_000, Ending.STALL)), 4),
     "dropped thrice without a byte": Case(second_part(*[cut(0)] * 3), None, S3ConnectionError),
-    "dropped on and on, but moving": Case(every(cut(200_000)), 8, retry=ONCE),
+    "200 to the first range, asked again": Case(first_part(cut(0), whole(DATA)), None, InvalidResponseError),
+    "dropped on and on, but moving": Case(every(cut(200_000)), 8, retry=TWICE),
     "503 once": Case(second_part(instead(RETRIED)), 4),
     "503 always": Case(second_part(*[instead(RETRIED)] * 3), None, ServerError),
     # What is not what was asked for.

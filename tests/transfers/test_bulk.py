@@ -83,11 +83,12 @@ class NoticingClient(S3Client):
         *,
         if_match: str | None = None,
         headers: Mapping[str, str] | None = None,
+        retry: RetryPolicy | None = None,
     ) -> ResponseContext:
         """Notice all but the first."""
         if byte_range.start:
             self.is_under_way.set()
-        return super().open_range(object_name, byte_range, if_match=if_match, headers=headers)
+        return super().open_range(object_name, byte_range, if_match=if_match, headers=headers, retry=retry)
 
 
 class CountingConnector(aiohttp.TCPConnector):
@@ -378,7 +379,7 @@ async def test_an_iteration_that_is_given_up_ends_by_itself(
 
 
 @pytest.mark.usefixtures("content")
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("times", [1, 2, 3, 20])
 @pytest.mark.parametrize("start", [uploads, downloads])
 async def test_a_cancellation_ends_all(
     noticing: NoticingClient, bucket: str, source: Path, target: Path, start: Start, times: int
@@ -468,6 +469,17 @@ async def test_misuse_is_said_at_once(client: S3Client, source: Path) -> None:
         await taken(upload_many(client, ["ab"]))  # type: ignore[list-item] # that is the misuse
     assert await taken(upload_many(client, [])) == {}
     assert read(source) == {}
+
+
+@pytest.mark.parametrize("item", [None, 5, ("name", None), ("a", "b", "c"), (), ("name", 5)])
+async def test_what_is_no_pair_does_not_stop_the_others(client: S3Client, bucket: str, source: Path, item: Any) -> None:  # noqa: ANN401 - anything at all
+    """It is named."""
+    source.joinpath("file").write_bytes(b"content")
+    results = [result async for result in upload_many(client, [item, (f"{bucket}/file", source / "file")])]
+    assert {result.object_name: type(result.error) for result in results} == {
+        str(item): TypeError,
+        f"{bucket}/file": type(None),
+    }
 
 
 def path_or_refusal(folder: PurePath, key: str) -> PurePath | str:

@@ -6,12 +6,12 @@ import asyncio
 import hashlib
 import io
 import random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from aiohttp_s3_client import NoSuchUpload, S3Client
+from aiohttp_s3_client import MissingPartError, NoSuchUpload, S3Client
 from aiohttp_s3_client.models import Part, UploadResult
 from aiohttp_s3_client.multipart import MAX_PARTS, MultipartUploader
 from tests.network.clients import opened
@@ -137,6 +137,23 @@ async def test_an_upload_that_has_all_its_parts_needs_no_more(client: S3Client, 
     async with client.multipart_upload(name, upload_id=upload_id):
         pass
     assert await stored(client, name) == b"all"
+
+
+async def test_an_upload_with_a_gap_is_not_completed(client: S3Client, bucket: str) -> None:
+    """What was taken up may lack a part that nobody speaks of any more."""
+    upload_id = await client.create_multipart_upload(f"{bucket}/key")
+    for number in (1, 3):
+        await client.upload_part(f"{bucket}/key", upload_id, number, b"x" * 5 * 1024 * 1024)
+    with pytest.raises(MissingPartError, match="lacks part 2"):
+        async with client.multipart_upload(f"{bucket}/key", upload_id=upload_id):
+            pass
+
+
+@pytest.mark.parametrize(("wrong", "error"), [(0, ValueError), (-1.0, ValueError), ("a", TypeError), (None, TypeError)])
+async def test_time_to_abort_must_be_some(client: S3Client, wrong: Any, error: type[Exception]) -> None:  # noqa: ANN401 - anything at all
+    """Which is seen before there is something to abort."""
+    with pytest.raises(error, match="abort_timeout is"):
+        client.multipart_upload("key", abort_timeout=wrong)
 
 
 async def test_an_upload_that_is_not_there_cannot_be_taken_up(client: S3Client, bucket: str) -> None:

@@ -41,12 +41,37 @@ def test_attempts_are_counted_and_totals_come_when_they_are_known() -> None:
     """None stands for what nobody knows."""
     calls: list[Progress] = []
     reporter = ProgressReporter(calls.append)
+    reporter.expect(None, None)
     reporter.attempt()
-    reporter.finish()
-    reporter.expect(10, 1)
     reporter.attempt()
+    reporter.complete("part", 10)
     reporter.finish()
-    assert calls == [Progress(0, None, 0, None, 1), Progress(0, 10, 0, 1, 2)]
+    assert calls == [Progress(10, None, 1, None, 2), Progress(10, 10, 1, 1, 2)]
+
+
+def test_the_last_part_is_told_of_once() -> None:
+    """At the end."""
+    calls: list[Progress] = []
+    now = iter(range(100))
+    reporter = ProgressReporter(calls.append, clock=lambda: float(next(now)))
+    reporter.expect(10, 2)
+    reporter.complete("first", 5)
+    reporter.complete("second", 5)
+    reporter.finish()
+    assert calls == [Progress(5, 10, 1, 2, 0), Progress(10, 10, 2, 2, 0)]
+
+
+def test_what_was_done_before_is_there_from_the_first_call_on() -> None:
+    """A bar does not begin anew."""
+    calls: list[Progress] = []
+    now = iter(range(100))
+    reporter = ProgressReporter(calls.append, clock=lambda: float(next(now)))
+    reporter.expect(15, 3)
+    reporter.skip(5)
+    reporter.skip(5)
+    assert calls == []
+    reporter.reach("third", 1)
+    assert calls == [Progress(11, 15, 2, 3, 0)]
 
 
 def test_nobody_needs_to_ask() -> None:
