@@ -8,10 +8,12 @@ import secrets
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+import aiohttp
 import hypothesis
 import pytest
 
 from aiohttp_s3_client import S3Client
+from tests.network.links import Link
 from tests.servers import S3Server, local_server, server_from_environment
 
 if TYPE_CHECKING:
@@ -100,3 +102,25 @@ async def remove_bucket(client: S3Client, name: str) -> None:
                 response.raise_for_status()
     async with client.request("DELETE", name) as response:
         response.raise_for_status()
+
+
+@pytest.fixture(params=["own", "given"])
+async def session(request: pytest.FixtureRequest) -> AsyncIterator[aiohttp.ClientSession | None]:
+    """Give no session, so that the client makes one, or a plain one of the caller's."""
+    if request.param == "own":
+        yield None
+        return
+    async with aiohttp.ClientSession() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def tls() -> Link:
+    """Give TLS, with a certificate of the tests' own."""
+    return Link.over_tls()
+
+
+@pytest.fixture(params=["plain", "tls"])
+def link(request: pytest.FixtureRequest, tls: Link) -> Link:
+    """Give plain TCP, and TLS."""
+    return Link() if request.param == "plain" else tls

@@ -29,6 +29,7 @@ from aiohttp_s3_client import (
 from aiohttp_s3_client.download import DownloadOptions, download
 from tests.faults.cancellation import cancelled_at
 from tests.network.clients import ManualTime, opened
+from tests.network.links import Link
 from tests.scripted import Choose, Drop, Ending, Reply, ScriptedServer
 from tests.stored import StoredObject, asked, chunked, cut, instead, with_headers
 
@@ -228,14 +229,18 @@ def place(tmp_path: Path) -> Place:
 
 @asynccontextmanager
 async def serving(
-    stored: StoredObject, session: aiohttp.ClientSession | None = None, retry: RetryPolicy = THREE
+    stored: StoredObject,
+    session: aiohttp.ClientSession | None = None,
+    retry: RetryPolicy = THREE,
+    link: Link | None = None,
 ) -> AsyncIterator[tuple[ScriptedServer, S3Client]]:
     """Give a server with an object, and its client."""
-    timeouts = Timeouts(connect=1, read=0.1)
+    timeouts, link = Timeouts(connect=1, read=0.1), link or Link()
     async with (
-        ScriptedServer(then=Choose(stored.answer)) as server,
+        ScriptedServer(then=Choose(stored.answer), tls=link.server) as server,
         opened(server, session=session, retry=retry, timeouts=timeouts, time=ManualTime()) as client,
     ):
+        link.let_trust(client)
         before = asyncio.all_tasks()
         yield server, client
         left = {task for task in asyncio.all_tasks() - before if "_serve" not in repr(task)}
@@ -249,12 +254,12 @@ def options(retry: RetryPolicy = THREE, **more: Any) -> DownloadOptions:  # noqa
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 async def test_a_fault_ends_well_or_leaves_nothing(
-    session: aiohttp.ClientSession | None, case: Case, place: Place
+    session: aiohttp.ClientSession | None, link: Link, case: Case, place: Place
 ) -> None:
     """The file is whole, or the old one; the server saw as many requests as it should."""
     stored = case.stored()
     time = ManualTime()
-    async with serving(stored, session) as (server, client):
+    async with serving(stored, session, link=link) as (server, client):
         running = download(client, "key", place.path, options(case.retry), sleep=time.sleep)
         if case.error is None:
             info = await running
@@ -412,12 +417,12 @@ async def test_no_request_comes_after_a_failure(place: Place) -> None:
 
 @pytest.mark.parametrize("resume", [False, True])
 async def test_a_download_can_be_cancelled_at_every_await(
-    session: aiohttp.ClientSession | None, place: Place, *, resume: bool
+    session: aiohttp.ClientSession | None, link: Link, place: Place, *, resume: bool
 ) -> None:
     """Each time the target is the old file or the whole new one, and nothing else is left but what resuming needs."""
     stored = StoredObject(DATA, faults={})
     step = cancelled = 0
-    async with serving(stored, session) as (_, client):
+    async with serving(stored, session, link=link) as (_, client):
         done = False
         while not done:
             step += 1

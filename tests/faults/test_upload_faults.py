@@ -28,6 +28,7 @@ from aiohttp_s3_client import (
 )
 from tests.faults.cancellation import cancelled_at
 from tests.network.clients import opened
+from tests.network.links import Link
 from tests.scripted import Choose, Drop, Ending, Reply, ScriptedServer, Stall, Step, Taken
 from tests.stored_uploads import UploadStore, changed, lost
 
@@ -109,15 +110,19 @@ def descriptors() -> list[str]:
 
 @asynccontextmanager
 async def staged(
-    folder: Path, session: aiohttp.ClientSession | None = None, timeouts: Timeouts | None = None
+    folder: Path,
+    session: aiohttp.ClientSession | None = None,
+    timeouts: Timeouts | None = None,
+    link: Link | None = None,
 ) -> AsyncIterator[Scene]:
     """Give a scene, and see that no task, connection, file, descriptor or open upload is left when it ends."""
     store = UploadStore()
-    sockets = len(descriptors())
+    sockets, link = len(descriptors()), link or Link()
     async with (
-        ScriptedServer(then=Choose(store.answer), receive_buffer=64 * 1024) as server,
+        ScriptedServer(then=Choose(store.answer), receive_buffer=64 * 1024, tls=link.server) as server,
         opened(server, session=session, retry=THREE, timeouts=timeouts or Timeouts(1, 0.2)) as client,
     ):
+        link.let_trust(client)
         before = asyncio.all_tasks()
         scene = Scene(store, server, client, folder)
         yield scene
@@ -677,10 +682,10 @@ CASES: Final = {f"{fault}: {case}": run for fault, cases in FAULTS.items() for c
 
 @pytest.mark.parametrize("scenario", CASES.values(), ids=CASES)
 async def test_a_fault_ends_well_or_leaves_nothing(
-    session: aiohttp.ClientSession | None, scenario: Scenario, tmp_path: Path
+    session: aiohttp.ClientSession | None, link: Link, scenario: Scenario, tmp_path: Path
 ) -> None:
     """Neither a task nor a connection, a file, a descriptor or an open upload is left, whatever went wrong."""
-    async with staged(tmp_path, session) as scene:
+    async with staged(tmp_path, session, link=link) as scene:
         await scenario(scene)
 
 
@@ -826,11 +831,12 @@ UPLOADS: Final[dict[str, Callable[[Scene, Path], Awaitable[UploadResult]]]] = {
 @pytest.mark.parametrize("uploaded", UPLOADS.values(), ids=UPLOADS)
 async def test_an_upload_can_be_cancelled_at_every_await(
     session: aiohttp.ClientSession | None,
+    link: Link,
     uploaded: Callable[[Scene, Path], Awaitable[UploadResult]],
     tmp_path: Path,
 ) -> None:
     """Each time no upload is open, no file and no task; in the end the object is there."""
-    async with staged(tmp_path, session) as scene:
+    async with staged(tmp_path, session, link=link) as scene:
         path = scene.file()
 
         async def work() -> None:
