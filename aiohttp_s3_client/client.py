@@ -119,8 +119,9 @@ class S3Client(Operations):
         part_upload_tries: int | None = None,
         calculate_content_sha256: bool = False,
     ) -> UploadResult:
-        """Upload the file at ``file_path``, ``workers_count`` parts at once; see ``upload``.
+        """Upload the file at ``file_path``, ``workers_count`` parts at once; see ``upload``, also for the defaults.
 
+        ``part_upload_tries`` is how often a part is tried, by default as often as anything else.
         ``calculate_content_sha256`` signs the bytes of each part, which takes reading the file twice.
         """
         options = UploadOptions(
@@ -143,7 +144,10 @@ class S3Client(Operations):
         part_upload_tries: int | None = None,
         calculate_content_sha256: bool = False,
     ) -> UploadResult:
-        """Upload an iterable of bytes in pieces of any sizes, gathered into parts of one size; see ``upload``."""
+        """Upload an iterable of bytes in pieces of any sizes, gathered into parts of one size.
+
+        See ``upload`` and ``put_file_multipart``, also for the defaults.
+        """
         options = UploadOptions(
             part_size=part_size,
             concurrency=workers_count,
@@ -210,8 +214,9 @@ class S3Client(Operations):
     ) -> ObjectInfo:
         """Download an object to ``file_path``, ``workers_count`` ranges of ``range_step`` bytes at once.
 
-        It is ``download``; ``range_get_tries`` is how often a range is asked for without getting a byte, and
-        ``buffer_size`` how many bytes are written at once, by default 1 MiB.
+        It is ``download``, with its defaults; ``range_get_tries`` is how often a range is asked for without getting a
+        byte, by default as often as anything else, and ``buffer_size`` how many bytes are written at once, by default
+        1 MiB.
         """
         options = DownloadOptions(
             concurrency=workers_count,
@@ -241,8 +246,8 @@ class S3Client(Operations):
             stop_on_error: End everything at the first error, and raise it.
 
         Returns:
-            An async generator of ``Transferred`` values as the uploads finish, each with a result or its error.
-            Leaving it early ends what is under way.
+            An async generator of ``Transferred`` values as the uploads finish, each with a result or its error. To
+            stop early, close it (``contextlib.aclosing``): that ends what is under way.
 
         Raises:
             ValueError: An option is out of bounds.
@@ -271,16 +276,16 @@ class S3Client(Operations):
 
         Args:
             items: Pairs (object name, path), or, with ``folder``, object names alone; of any number.
-            folder: Where an object whose path is not said goes, below its own name. A name that would lead out of it
-                is refused, and the others go on.
+            folder: What the paths are below, and where an object whose path is not said goes, by its own name; folders
+                are made in it as needed. A name that would lead out of it is refused, and the others go on.
             concurrency: How many requests are under way at once; by default 32.
             part_size: See ``download``.
             headers: Sent with every request.
             stop_on_error: End everything at the first error, and raise it.
 
         Returns:
-            An async generator of ``Transferred`` values as the downloads finish, each with a result or its error.
-            Leaving it early ends what is under way.
+            An async generator of ``Transferred`` values as the downloads finish, each with a result or its error. To
+            stop early, close it (``contextlib.aclosing``): that ends what is under way.
 
         Raises:
             ValueError: An option is out of bounds.
