@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 
+from aiohttp_s3_client.config import check_count
 from aiohttp_s3_client.download import DownloadOperations, DownloadOptions, download
 from aiohttp_s3_client.endings import to_the_end
 from aiohttp_s3_client.models import Transferred
@@ -281,8 +282,7 @@ class _Requests:
 
     def __init__(self, total: int | None) -> None:
         self.total = _CONCURRENCY if total is None else total
-        if self.total < 1:
-            raise ValueError(f"concurrency is {total}: give at least 1")
+        check_count("concurrency", self.total)
         self.of_one_object = max(1, self.total // _QUARTER)
         self._all = asyncio.Semaphore(self.total)
         self._parts = asyncio.Semaphore(max(1, self.total - self.of_one_object))

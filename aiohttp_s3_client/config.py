@@ -8,7 +8,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ("ClientConfig", "RetryPolicy", "Timeouts")
+__all__ = ("ClientConfig", "RetryPolicy", "Timeouts", "check_count")
+
+
+def check_count(name: str, number: object) -> None:
+    """Refuse what is no number of things.
+
+    Raises:
+        TypeError: It is no int.
+        ValueError: It is below 1.
+
+    """
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise TypeError(f"{name} is a {type(number).__name__}: give an int")
+    if number < 1:
+        raise ValueError(f"{name} is {number}: give at least 1")
 
 
 @dataclass(frozen=True, slots=True)

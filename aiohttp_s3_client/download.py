@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from aiohttp_s3_client.buffers import BUFFER_SIZE, Buffers
 from aiohttp_s3_client.concurrency import concurrency_for
-from aiohttp_s3_client.config import RetryPolicy
+from aiohttp_s3_client.config import RetryPolicy, check_count
 from aiohttp_s3_client.content_range import parse_content_range, parse_unsatisfied_range
 from aiohttp_s3_client.errors import (
     InvalidRange,
@@ -80,6 +80,7 @@ class DownloadOptions:
         buffer_size: How much is written at once, in bytes.
 
     Raises:
+        TypeError: A number is no int.
         ValueError: A number is below 1, or ``headers`` hold a Range.
 
     """
@@ -94,10 +95,10 @@ class DownloadOptions:
 
     def __post_init__(self) -> None:
         """Refuse what no download can follow."""
-        for name in ("concurrency", "part_size", "buffer_size"):
-            number = getattr(self, name)
-            if number is not None and number < 1:
-                raise ValueError(f"{name} is {number}: give at least 1")
+        if self.concurrency is not None:
+            check_count("concurrency", self.concurrency)
+        check_count("part_size", self.part_size)
+        check_count("buffer_size", self.buffer_size)
         if any(name.lower() == "range" for name in self.headers or ()):
             raise ValueError("a download takes the whole object: leave the header Range out, or use get()")
 

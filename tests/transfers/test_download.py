@@ -203,11 +203,19 @@ async def test_progress_rises_to_the_whole(user: S3Client, objects: str, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"concurrency": 0}, {"part_size": 0}, {"buffer_size": 0}, {"headers": {"range": "bytes=0-1"}}]
+    "wrong",
+    [
+        {"concurrency": 0},
+        {"part_size": 0},
+        {"buffer_size": 0},
+        {"concurrency": "4"},
+        {"part_size": 1.5},
+        {"headers": {"range": "bytes=0-1"}},
+    ],
 )
 def test_options_that_cannot_be_followed_are_refused(wrong: dict[str, int]) -> None:
     """Before anything is sent."""
-    with pytest.raises(ValueError, match=next(iter(wrong)) if "headers" not in wrong else "Range"):
+    with pytest.raises((TypeError, ValueError), match=next(iter(wrong)) if "headers" not in wrong else "Range"):
         replace(DownloadOptions(), **wrong)  # type: ignore[arg-type] # of the wrong type on purpose
 
 
