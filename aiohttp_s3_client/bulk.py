@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import re
-import sys
-import unicodedata
 from collections.abc import AsyncGenerator, AsyncIterable, Generator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path, PurePath, PureWindowsPath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 
 from aiohttp_s3_client.config import check_count
 from aiohttp_s3_client.download import DownloadOperations, DownloadOptions, download
 from aiohttp_s3_client.endings import to_the_end
+from aiohttp_s3_client.key_paths import path_below, place_of
 from aiohttp_s3_client.models import Transferred
 from aiohttp_s3_client.threads import BlockingCalls
 from aiohttp_s3_client.transport import ResponseContext
@@ -24,6 +21,7 @@ from aiohttp_s3_client.upload import UploadOperations, UploadOptions, upload
 from aiohttp_s3_client.workers import run_workers
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
     import aiohttp
@@ -32,11 +30,10 @@ if TYPE_CHECKING:
     from aiohttp_s3_client.config import RetryPolicy
     from aiohttp_s3_client.models import ByteRange, ObjectInfo, Part, UploadResult
 
-__all__ = ("Pair", "download_many", "path_below", "upload_many")
+__all__ = ("Pair", "download_many", "upload_many")
 
 _T = TypeVar("_T")
 _Result = TypeVar("_Result")
-_AnyPath = TypeVar("_AnyPath", bound=PurePath)
 
 Pair: TypeAlias = "tuple[str, str | os.PathLike[str]]"
 
@@ -46,16 +43,6 @@ _CONCURRENCY: Final = 32
 _QUARTER: Final = 4
 # So many objects are under way for each request: while some are on the wire, others are read or written.
 _OBJECTS_PER_REQUEST: Final = 2
-
-_DRIVE: Final = re.compile("[A-Za-z]:")
-# What a file on Windows cannot be called, or would be called differently, or is a device.
-# Source: https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
-_NO_WINDOWS_NAME: Final = re.compile(
-    r""" .* [\x00-\x1f<>:"|?*\\] .*
-    | .* [ .]
-    | (con | prn | aux | nul | conin\$ | conout\$ | (com | lpt)[0-9¹²³]) [ ]* (\. .*)?""",
-    re.DOTALL | re.IGNORECASE | re.VERBOSE,
-)
 
 
 def upload_many(
@@ -105,38 +92,6 @@ def download_many(
     return _results(jobs, transfer, requests.total * _OBJECTS_PER_REQUEST, stop_on_error=stop_on_error)
 
 
-def path_below(folder: _AnyPath, key: str) -> _AnyPath:
-    """Give the path of the file below ``folder`` that ``key`` names; two keys never give the same path.
-
-    Folders of ``PureWindowsPath`` and of ``PurePosixPath`` have the rules of their systems, wherever this runs.
-
-    Raises:
-        ValueError: The path would be outside of the folder, or no file can be called so.
-
-    """
-    fault = _fault_of(key, on_windows=isinstance(folder, PureWindowsPath))
-    if fault is not None:
-        raise ValueError(f"the key {key!r} {fault}: it is not written below {str(folder)!r}")
-    return folder / key
-
-
-def _fault_of(key: str, *, on_windows: bool) -> str | None:
-    """Say why a key is no path below a folder; None if it is one.
-
-    What leads out of a folder on one system is refused on all: the files may be taken to another.
-    """
-    segments = key.split("/")
-    faults = {
-        "holds a NUL": "\0" in key,
-        "is an absolute path": key.startswith(("/", "\\")),
-        "begins with a drive letter": _DRIVE.match(key) is not None,
-        "leads out of its folder by '..'": ".." in key.replace("\\", "/").split("/"),
-        "has an empty segment or '.', which no path keeps": "" in segments or "." in segments,
-        "is no name of a file on Windows": on_windows and any(map(_NO_WINDOWS_NAME.fullmatch, segments)),
-    }
-    return next((fault for fault, is_there in faults.items() if is_there), None)
-
-
 class _Job(NamedTuple):
     """One object to transfer, or the reason why it is not."""
 
@@ -162,21 +117,12 @@ async def _targets(
         async for item in each:
             job = _target(item, folder)
             if job.path is not None:
-                place = _place(job.path)
+                place = place_of(job.path)
                 if place in taken:
                     refusal = ValueError(f"{job.object_name!r} is not written to {job.path}: another object is")
                     job = job._replace(refusal=refusal)
                 taken.add(place)
             yield job
-
-
-def _place(path: Path) -> int:
-    """Give a number for a path, which says on this system whether another one is the same."""
-    place = os.path.normcase(os.path.abspath(path))  # noqa: PTH100 - it takes the dots away, too
-    if sys.platform == "darwin":
-        # Its file systems know neither case nor the form of a letter with an accent.
-        place = unicodedata.normalize("NFC", place).casefold()
-    return hash(place)
 
 
 def _target(item: str | Pair, folder: Path | None) -> _Job:

@@ -44,6 +44,7 @@ LAYERS = {
     "concurrency": TRANSFERS,
     "download": TRANSFERS,
     "journal": TRANSFERS,
+    "key_paths": TRANSFERS,
     "multipart": TRANSFERS,
     "progress": TRANSFERS,
     "target": TRANSFERS,

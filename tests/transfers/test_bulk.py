@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiohttp_s3_client import NoSuchBucket, NoSuchKey, S3Client
-from aiohttp_s3_client.bulk import _Requests, download_many, path_below, upload_many
+from aiohttp_s3_client.bulk import _Requests, download_many, upload_many
 from aiohttp_s3_client.download import DownloadOptions
+from aiohttp_s3_client.key_paths import path_below
 from tests.network.clients import opened
 from tests.scripted import Reply, ScriptedServer
 
