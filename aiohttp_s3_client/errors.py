@@ -29,7 +29,7 @@ Misuse that is seen before anything is sent raises the built-in ``ValueError`` o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -65,6 +65,8 @@ __all__ = (
     "ServerError",
     "SignatureDoesNotMatch",
     "SlowDown",
+    "error_class_of",
+    "is_telling",
 )
 
 # What a person can do about an error, for the codes where that is known.
@@ -266,3 +268,41 @@ class ServerError(S3ResponseError):
 
 class SlowDown(ServerError):
     """The store throttles: fewer requests a second are wanted."""
+
+
+_BY_CODE: Final[dict[str, type[S3ResponseError]]] = {
+    "AccessDenied": AccessDenied,
+    "BucketAlreadyExists": BucketAlreadyExists,
+    "BucketAlreadyOwnedByYou": BucketAlreadyExists,
+    "BucketNotEmpty": BucketNotEmpty,
+    "ExpiredToken": ExpiredToken,
+    "InvalidAccessKeyId": AccessDenied,
+    "InvalidRange": InvalidRange,
+    "NoSuchBucket": NoSuchBucket,
+    "NoSuchKey": NoSuchKey,
+    "NoSuchUpload": NoSuchUpload,
+    "PreconditionFailed": PreconditionFailed,
+    "RequestTimeTooSkewed": RequestTimeTooSkewed,
+    "SignatureDoesNotMatch": SignatureDoesNotMatch,
+    "SlowDown": SlowDown,
+}
+_BY_STATUS: Final[dict[int, type[S3ResponseError]]] = {
+    403: AccessDenied,
+    404: NotFound,
+    409: Conflict,
+    412: PreconditionFailed,
+    416: InvalidRange,
+    429: SlowDown,
+}
+_SERVER_ERRORS: Final = range(500, 600)
+
+
+def error_class_of(status: int, code: str) -> type[S3ResponseError]:
+    """Give the class of an error that S3 answered, by its code, or else by the status."""
+    of_any = ServerError if status in _SERVER_ERRORS else S3ResponseError
+    return _BY_CODE.get(code) or _BY_STATUS.get(status, of_any)
+
+
+def is_telling(status: int) -> bool:
+    """Tell whether a status says what is wrong without a document."""
+    return status in _BY_STATUS

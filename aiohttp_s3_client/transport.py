@@ -49,7 +49,6 @@ _ERRORS: Final = range(400, 600)
 _NO_SUCCESS: Final = range(300, 600)
 _NOTHING: Final = range(0)
 _BAD_REQUEST: Final = 400
-_SERVER_ERRORS: Final = range(500, 600)
 _RETRIED_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
 # After these, as after a lost answer, the store can have done what was asked.
 _MAY_HAVE_ACTED: Final = frozenset({500, 502, 504})
@@ -79,31 +78,6 @@ _ENDED_STATUSES: Final = frozenset({_BAD_REQUEST, 403})
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 # ... unless a condition would then be held against the first time's own effect.
 _WRITE_CONDITIONS: Final = ("If-Match", "If-None-Match")
-
-_ERROR_BY_CODE: Final[dict[str, type[errors.S3ResponseError]]] = {
-    "AccessDenied": errors.AccessDenied,
-    "BucketAlreadyExists": errors.BucketAlreadyExists,
-    "BucketAlreadyOwnedByYou": errors.BucketAlreadyExists,
-    "BucketNotEmpty": errors.BucketNotEmpty,
-    "ExpiredToken": errors.ExpiredToken,
-    "InvalidAccessKeyId": errors.AccessDenied,
-    "InvalidRange": errors.InvalidRange,
-    "NoSuchBucket": errors.NoSuchBucket,
-    "NoSuchKey": errors.NoSuchKey,
-    "NoSuchUpload": errors.NoSuchUpload,
-    "PreconditionFailed": errors.PreconditionFailed,
-    "RequestTimeTooSkewed": errors.RequestTimeTooSkewed,
-    "SignatureDoesNotMatch": errors.SignatureDoesNotMatch,
-    "SlowDown": errors.SlowDown,
-}
-_ERROR_BY_STATUS: Final[dict[int, type[errors.S3ResponseError]]] = {
-    403: errors.AccessDenied,
-    404: errors.NotFound,
-    409: errors.Conflict,
-    412: errors.PreconditionFailed,
-    416: errors.InvalidRange,
-    429: errors.SlowDown,
-}
 
 
 class S3Request(NamedTuple):
@@ -485,10 +459,7 @@ async def _error_of(
         if response.status in _SUCCESS:
             return None
         said = ErrorDocument(code="", message=response.reason or "")
-    error_class = _ERROR_BY_CODE.get(said.code) or _ERROR_BY_STATUS.get(response.status)
-    if error_class is None:
-        error_class = errors.ServerError if response.status in _SERVER_ERRORS else errors.S3ResponseError
-    return error_class(
+    return errors.error_class_of(response.status, said.code)(
         status=response.status,
         code=said.code,
         message=said.message,
@@ -507,7 +478,7 @@ async def _read_error(response: aiohttp.ClientResponse) -> bytes:
     try:
         return await _read_document(response)
     except (errors.S3ConnectionError, errors.InvalidResponseError):
-        if response.status in _ERROR_BY_STATUS:
+        if errors.is_telling(response.status):
             return b""
         raise
 
