@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 from yarl import URL
 
+from aiohttp_s3_client.credentials.partial import PartialCredentials
 from aiohttp_s3_client.errors import CredentialsError
 from aiohttp_s3_client.models import Credentials
 
@@ -100,7 +101,7 @@ def credentials_of(document: Mapping[str, Any], source: str, *, token: str = "To
     """Take an identity from the fields that AWS's services use; ``token`` is what they call the session token.
 
     Raises:
-        CredentialsError: A field is missing, or is no text; no value is in the message.
+        CredentialsError: A field is missing, or is no text that a key can be; no value is in the message.
 
     """
     values = []
@@ -112,9 +113,15 @@ def credentials_of(document: Mapping[str, Any], source: str, *, token: str = "To
     session_token, expiration = document.get(token), document.get("Expiration")
     if session_token is not None and not isinstance(session_token, str):
         raise CredentialsError(f"{source} gives a {token} that is no text")
-    return Credentials(
-        values[0], values[1], session_token or None, None if expiration is None else moment(expiration, source)
-    )
+    trouble = ""
+    try:
+        PartialCredentials(source, values[0], values[1], session_token)
+    except ValueError as error:
+        trouble = str(error)
+    if trouble:
+        raise CredentialsError(trouble)
+    end = None if expiration is None else moment(expiration, source)
+    return Credentials(values[0], values[1], session_token or None, end)
 
 
 def moment(value: object, source: str) -> datetime:
