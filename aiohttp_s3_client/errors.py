@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = (
+    "ENDED_CODES",
     "AccessDenied",
     "AmbiguousResult",
     "BodyLengthError",
@@ -82,6 +83,10 @@ _CURES = {
 
 def _counted(attempts: int) -> str:
     return "1 attempt" if attempts == 1 else f"{attempts} attempts"
+
+
+# With these, S3 and STS say that a token has ended: others are worth a try.
+ENDED_CODES: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken"})
 
 
 class S3Error(Exception):

@@ -37,6 +37,7 @@ __all__ = (
     "canonical_headers",
     "canonical_query",
     "canonical_request",
+    "check_expires",
     "credential_scope",
     "presign",
     "sign_headers",
@@ -185,7 +186,7 @@ def presign(
             signature may set, or something has a lone surrogate and so no UTF-8.
 
     """
-    _check_expires(expires)
+    check_expires(expires)
     timestamp = amz_date(int(now))
     date = timestamp[:8]
     scope = credential_scope(date, region, service)
@@ -342,14 +343,15 @@ def uri_encode(text: str, *, keep_slash: bool = False) -> str:
     return encoded.decode("latin-1").translate(_PERCENT_ENCODED_BUT_SLASH if keep_slash else _PERCENT_ENCODED)
 
 
-def _check_expires(expires: int) -> None:
-    """Refuse a life that S3 would refuse, with the reason."""
+def check_expires(expires: int) -> int:
+    """Give a life of a URL in seconds back, or refuse one that S3 would refuse, with the reason."""
     if not isinstance(expires, int) or isinstance(expires, bool):
         message = f"expires is {expires!r}, and counts whole seconds: give an int"
         raise TypeError(message)
     if not 1 <= expires <= MAX_EXPIRES:
         message = f"expires is {expires} seconds, and S3 allows 1 to {MAX_EXPIRES} (7 days): give one of these"
         raise ValueError(message)
+    return expires
 
 
 def _own_parameters(query: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -71,8 +71,7 @@ _RETRIED_CODES: Final = frozenset(
         "TooManyRequestsException",
     }
 )
-# What says that the credentials have ended, and others are worth a try.
-_ENDED_CODES: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken"})
+# With these it is said that the credentials have ended.
 _ENDED_STATUSES: Final = frozenset({_BAD_REQUEST, 403})
 # The methods that may be sent twice: the second time changes nothing.
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE"})
@@ -364,11 +363,9 @@ class _Attempts:
 
     def _has_renewed(self, error: errors.S3ResponseError, used: Credentials | None) -> bool:
         """Tell whether an error says that the credentials have ended, and others will be given instead; but once."""
-        if used is None or used.session_token is None or not self._may_renew or not self.body.replayable:
+        if used is None or not self._may_renew or error.code not in errors.ENDED_CODES:
             return False
-        # An answer to HEAD has no document that could say more.
-        ended = error.code in _ENDED_CODES or (error.method == "HEAD" and error.status == _BAD_REQUEST)
-        return ended and self._credentials.invalidate(used)
+        return self._credentials.invalidate(used) and self.body.replayable
 
 
 async def _checked(

@@ -10,11 +10,11 @@ from yarl import URL
 
 from aiohttp_s3_client.body import EMPTY_BODY, FileBody, body_of
 from aiohttp_s3_client.config import ClientConfig
-from aiohttp_s3_client.credentials import AnonymousCredentials, collect_credentials, parse_url
+from aiohttp_s3_client.credentials import AbstractCredentials, AnonymousCredentials, collect_credentials, parse_url
 from aiohttp_s3_client.endpoint import Endpoint
 from aiohttp_s3_client.errors import CredentialsError
 from aiohttp_s3_client.headers import checked_headers, copy_headers, put_headers
-from aiohttp_s3_client.sigv4 import UNSIGNED_PAYLOAD, canonical_query, presign, uri_encode
+from aiohttp_s3_client.sigv4 import UNSIGNED_PAYLOAD, canonical_query, check_expires, presign, uri_encode
 from aiohttp_s3_client.transport import ResponseContext, S3Request, Transport
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from multidict import CIMultiDict
 
     from aiohttp_s3_client.body import Body, Data
-    from aiohttp_s3_client.credentials import AbstractCredentials
     from aiohttp_s3_client.models import Credentials
 
 __all__ = ("Verbs",)
@@ -96,7 +95,7 @@ class Verbs:
             region=region or endpoint.region or identity.region,
             config=config or ClientConfig(),
         )
-        self._owns_credentials = credentials is None
+        self._owns_credentials = not isinstance(credentials, AbstractCredentials)
         self._own_session: aiohttp.ClientSession | None = None
         self._needs_session = session is None
         if session is not None:
@@ -137,12 +136,14 @@ class Verbs:
 
     async def close(self) -> None:
         """Close the session that the client made, and end its search for credentials; what was given goes on."""
-        if self._owns_credentials:
-            await self._transport.credentials.stop()
-        if self._own_session is not None:
-            self._transport.detach()
-            await self._own_session.close()
-            self._own_session = None
+        try:
+            if self._owns_credentials:
+                await self._transport.credentials.stop()
+        finally:
+            if self._own_session is not None:
+                self._transport.detach()
+                await self._own_session.close()
+                self._own_session = None
 
     def request(
         self,
@@ -325,7 +326,7 @@ class Verbs:
             credentials,
             region=transport.region,
             now=now,
-            expires=_within(credentials, expires, now),
+            expires=_within(credentials, check_expires(expires), now),
             payload_hash=content_sha256 or UNSIGNED_PAYLOAD,
         )
         return URL.build(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aiohttp_s3_client.credentials.base import AbstractCredentials
 from aiohttp_s3_client.credentials.refresh import RefreshingCredentials
 from aiohttp_s3_client.credentials.sts import SecurityTokenService, STSError, check_duration
-from aiohttp_s3_client.errors import CredentialsError, CredentialsNotFound
+from aiohttp_s3_client.errors import ENDED_CODES, CredentialsError, CredentialsNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from aiohttp_s3_client.models import Credentials
 
 __all__ = ("AssumeRoleCredentials",)
-
-# What STS says of source credentials that are past their time.
-_EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken"})
 
 
 class AssumeRoleCredentials(RefreshingCredentials):
@@ -87,7 +84,7 @@ class AssumeRoleCredentials(RefreshingCredentials):
         try:
             return await self._assume(source)
         except STSError as error:
-            if error.code not in _EXPIRED or not self._source.invalidate(source):
+            if error.code not in ENDED_CODES or not self._source.invalidate(source):
                 raise
         return await self._assume(await self._source_credentials())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from aiohttp_s3_client.errors import CredentialsError
+from aiohttp_s3_client.errors import CredentialsError, CredentialsNotFound
 
 if TYPE_CHECKING:
     from aiohttp_s3_client.credentials.partial import PartialCredentials
@@ -107,5 +107,5 @@ class KnownCredentials(AbstractCredentials):
     def _identity(self) -> Credentials:
         """Give the identity, or say why there is none."""
         if self._credentials is None:
-            raise CredentialsError(self._found.problem)
+            raise (CredentialsError if self._found.parts else CredentialsNotFound)(self._found.problem)
         return self._credentials

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp_s3_client.credentials.assume_role import AssumeRoleCredentials
 from aiohttp_s3_client.credentials.base import AbstractCredentials, KnownCredentials
 from aiohttp_s3_client.credentials.chain import ChainCredentials
-from aiohttp_s3_client.credentials.config_file import ConfigCredentials
+from aiohttp_s3_client.credentials.config_file import ConfigCredentials, profile_identity
 from aiohttp_s3_client.credentials.container import ContainerCredentials
 from aiohttp_s3_client.credentials.environment import EnvironmentCredentials
 from aiohttp_s3_client.credentials.function import CallableCredentials
@@ -93,7 +93,7 @@ def _searched(environ: Mapping[str, str]) -> Iterator[AbstractCredentials]:
     """
     files = read_profile_files(environ)
     profile = files.profile(None, environ)
-    provider = profile_provider(files, profile, environ) or ConfigCredentials(environ=environ)
+    provider = profile_provider(files, profile, environ) or KnownCredentials(profile_identity(profile, None))
     if isinstance(provider, KnownCredentials) and provider.found.parts:
         # Half an identity is an error now, and not only once a request needs it.
         merge_credentials(provider)

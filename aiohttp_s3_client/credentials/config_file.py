@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from aiohttp_s3_client.credentials.profiles import Profile
 
-__all__ = ("ConfigCredentials",)
+__all__ = ("ConfigCredentials", "profile_identity")
 
 
 class ConfigCredentials(KnownCredentials):
@@ -52,10 +52,10 @@ class ConfigCredentials(KnownCredentials):
         """Read the files; ``environ`` is the environment of this process where it is None."""
         environ = os.environ if environ is None else environ
         files = read_profile_files(environ, credentials_path, config_path)
-        super().__init__(_identity(files.profile(profile, environ), region))
+        super().__init__(profile_identity(files.profile(profile, environ), region))
 
 
-def _identity(profile: Profile, region: str | None) -> PartialCredentials:
+def profile_identity(profile: Profile, region: str | None) -> PartialCredentials:
     """Take a profile's identity from the one file that has it."""
     region = region or profile.region
     for required in ("aws_access_key_id", "aws_secret_access_key"):

@@ -8,6 +8,7 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from aiohttp_s3_client.credentials.partial import PartialCredentials
 from aiohttp_s3_client.credentials.refresh import RefreshingCredentials
 from aiohttp_s3_client.errors import CredentialsError
 from aiohttp_s3_client.models import Credentials
@@ -80,6 +81,15 @@ class CallableCredentials(RefreshingCredentials):
         """See that requests can be signed with it."""
         if not isinstance(given, Credentials):
             raise CredentialsError(f"the function {self._name} gives a {type(given).__name__}, not Credentials")
+        trouble = ""
+        try:
+            PartialCredentials(
+                f"the function {self._name}", given.access_key_id, given.secret_access_key, given.session_token
+            )
+        except (TypeError, ValueError) as error:
+            trouble = str(error)
+        if trouble:
+            raise CredentialsError(trouble)
         end: object = given.expiration
         if end is not None and (not isinstance(end, datetime) or end.tzinfo is None):
             raise CredentialsError(

@@ -33,6 +33,8 @@ _FIRST_WAIT: Final = 1.0
 _LONGEST_WAIT: Final = 60.0
 # A sleep does not count the time in which the machine was suspended: the clock is looked at so often. In seconds.
 _LONGEST_SLEEP: Final = 60.0
+# So long after credentials were refused, no others are fetched for that. In seconds.
+_BETWEEN_REFUSALS: Final = 10.0
 
 
 class RefreshingCredentials(AbstractCredentials):
@@ -56,6 +58,7 @@ class RefreshingCredentials(AbstractCredentials):
         self._sleep = sleep
         self._credentials: Credentials | None = None
         # Until then nothing is to be done; and until then requests may go on with what there is.
+        self._refused_at = float("-inf")
         self._fresh_until = float("-inf")
         self._usable_until = float("-inf")
         self._wait = _FIRST_WAIT
@@ -115,8 +118,15 @@ class RefreshingCredentials(AbstractCredentials):
         return self._credentials
 
     def invalidate(self, refused: Credentials) -> bool:
-        """Give these no more; others, which were fetched meanwhile, stay."""
+        """Give these no more; others, which were fetched meanwhile, stay.
+
+        Those that came when others had just been refused stay, too: what the store has against them, none would mend.
+        """
         if self._credentials == refused:
+            now = self._clock()
+            if now - self._refused_at < _BETWEEN_REFUSALS:
+                return False
+            self._refused_at = now
             self._credentials = None
             self._fresh_until = self._usable_until = float("-inf")
         return True
@@ -135,8 +145,10 @@ class RefreshingCredentials(AbstractCredentials):
     async def stop(self) -> None:
         """End what goes on in the background; ``get`` still fetches when it is asked."""
         keeping, self._keeping = self._keeping, None
-        await end_task(keeping)
-        await self._fetching.stop()
+        try:
+            await end_task(keeping)
+        finally:
+            await self._fetching.stop()
 
     async def _keep_fresh(self) -> None:
         """Fetch whenever it is time to, without being asked."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -57,28 +58,55 @@ async def ask(
 
     """
     address = URL(url, encoded=True)
+    proxy = _proxy_to(address) if through_proxy else None
+    # Errors are raised outside of the handlers: aiohttp's hold the request's headers, and with them tokens.
+    trouble, is_unreachable = "", True
     try:
         async with (
             aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=seconds),
                 connector=aiohttp.TCPConnector(ssl=True if tls is None else tls),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=through_proxy,
             ) as session,
-            session.request(method, address, headers=headers, data=data, allow_redirects=False) as response,
+            session.request(
+                method, address, headers=headers, data=data, allow_redirects=False, proxy=proxy
+            ) as response,
         ):
             content = await response.content.read(_LIMIT + 1)
             while len(content) <= _LIMIT and (more := await response.content.read(_LIMIT + 1)):
                 content += more
+    except aiohttp.ClientHttpProxyError as error:
+        trouble = f"{address.authority} does not answer: the proxy says {error.status}"
     except aiohttp.ClientResponseError:
-        # Its words, and those of its causes, show what came.
-        raise CredentialsError(f"{address.authority} gives an answer that is no HTTP") from None
+        # Its words show what came.
+        trouble, is_unreachable = f"{address.authority} gives an answer that is no HTTP", False
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
         raise Unreachable(f"{address.authority} does not answer: {str(error) or type(error).__name__}") from error
+    if trouble:
+        raise (Unreachable if is_unreachable else CredentialsError)(trouble)
     text = content.decode("utf-8", "replace")
     if len(content) > _LIMIT or "\ufffd" in text:
         raise CredentialsError(f"{address.authority} answers with something that is no credentials")
     return Answer(response.status, text)
+
+
+def _proxy_to(address: URL) -> URL | None:
+    """Give the proxy that the environment names for an address, whose credentials are in its URL, if anywhere.
+
+    aiohttp's own look at the environment would send the logins of ``~/.netrc``, too.
+
+    Raises:
+        CredentialsError: It is no URL.
+
+    """
+    if urllib.request.proxy_bypass(address.host or ""):
+        return None
+    try:
+        proxy = urllib.request.getproxies().get(address.scheme)
+        return None if proxy is None else URL(proxy)
+    except ValueError:
+        pass
+    raise CredentialsError(f"the environment's proxy for {address.scheme} is no URL")
 
 
 def json_object(text: str, source: str) -> Mapping[str, Any]:

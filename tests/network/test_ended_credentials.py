@@ -58,12 +58,31 @@ async def test_a_token_that_has_ended_is_fetched_anew(method: str, reply: Reply)
     assert time.waits == [0.0]
 
 
-async def test_a_head_is_tried_again_since_its_answer_says_nothing() -> None:
-    """A 400 to it may well mean that."""
+async def test_a_store_that_refuses_all_is_not_given_others_each_time() -> None:
+    """What it has against them, none would mend."""
     time = ManualTime()
-    async with ScriptedServer(Reply(400), Reply()) as server, opened(server, time=time) as client:
-        client._transport.credentials = Numbered(time)
-        async with client.head("key") as response:
+    provider = Numbered(time)
+    async with ScriptedServer(then=ENDED[0]) as server, opened(server, time=time) as client:
+        client._transport.credentials = provider
+        for _ in range(5):
+            with pytest.raises(ExpiredToken):
+                await client.list_objects_v2().__anext__()
+        assert tokens(server) == ["token-1"] + ["token-2"] * 5
+        time.now += 60
+        with pytest.raises(ExpiredToken):
+            await client.list_objects_v2().__anext__()
+    assert provider.fetches == 3
+
+
+async def test_a_body_that_can_be_sent_once_makes_the_next_request_right() -> None:
+    """It cannot be sent again itself."""
+    time = ManualTime()
+    provider = Numbered(time)
+    async with ScriptedServer(ENDED[0], Reply()) as server, opened(server, time=time) as client:
+        client._transport.credentials = provider
+        async with client.put("key", iter([b"x"]), data_length=1) as response:
+            assert response.status == 400
+        async with client.get("key") as response:
             assert response.status == 200
         assert tokens(server) == ["token-1", "token-2"]
 
@@ -71,8 +90,9 @@ async def test_a_head_is_tried_again_since_its_answer_says_nothing() -> None:
 async def test_it_is_done_once() -> None:
     """A store that refuses the next token, too, is believed."""
     time = ManualTime()
+    provider = Numbered(time)
     async with ScriptedServer(then=ENDED[0]) as server, opened(server, time=time) as client:
-        client._transport.credentials = Numbered(time)
+        client._transport.credentials = provider
         with pytest.raises(ExpiredToken) as caught:
             await client.list_objects_v2().__anext__()
         assert caught.value.attempts == 2
