@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import inspect
 import os
+import stat
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Mapping
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, Never, Protocol, TypeAlias, TypeGuard, cast
+from weakref import WeakValueDictionary
 
 import aiohttp
 
 from aiohttp_s3_client.errors import BodyLengthError
 from aiohttp_s3_client.sigv4 import EMPTY_PAYLOAD_HASH, UNSIGNED_PAYLOAD
+from aiohttp_s3_client.threads import in_thread
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -31,10 +35,12 @@ __all__ = (
     "Buffer",
     "BytesBody",
     "Data",
+    "SharedFile",
     "StreamBody",
     "StreamPayload",
     "as_body",
     "body_of",
+    "open_file",
     "wrong_length",
 )
 
@@ -46,6 +52,10 @@ _CHUNK_SIZE: Final = 1024 * 1024
 PIECE_SIZE: Final = 256 * 1024
 # Hashing more than this takes as long as sending it; such a body goes unsigned unless the caller gives its hash.
 _HASHED_INLINE: Final = 16 * 1024
+# How many bytes may be taken out of memory before the event loop has a turn; and a piece, however small, takes as long
+# as so many of them.
+_TAKEN_AT_ONCE: Final = 256 * 1024
+_OF_A_PIECE: Final = 256
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 _IN_MEMORY: Final = (bytes, str, bytearray, memoryview)
@@ -195,8 +205,10 @@ class FileBody:
 
     async def prepare(self) -> StreamBody:
         """Find the file's length in bytes; a missing file raises its ``OSError``."""
-        size = (await asyncio.to_thread(os.stat, self.path)).st_size
-        return StreamBody(partial(_path_chunks, self.path), size, replayable=True, payload_hash=self.payload_hash)
+        status = await in_thread(os.stat, self.path)
+        _refuse_unless_file(status, self.path)
+        chunks = partial(_path_chunks, self.path)
+        return StreamBody(chunks, status.st_size, replayable=True, payload_hash=self.payload_hash)
 
     def open(self) -> Never:
         """Refuse: ``prepare`` gives the body that is opened."""
@@ -208,7 +220,8 @@ class StreamPayload(aiohttp.Payload):
 
     The last chunk is held back until the stream has ended, so a stream that is too long never makes a whole request.
     ``failure`` is what the stream itself raised, ``is_handed_over`` whether its last chunk is on the way; ``tell`` is
-    called with the bytes that have gone to the socket, and what it raises is a failure, too.
+    called with the bytes that have gone to the socket, and what it raises is a failure, too. ``ended`` is done when
+    nothing is read any more; None before anything was.
     """
 
     def __init__(self, chunks: AsyncGenerator[Buffer, None], length: int) -> None:
@@ -219,6 +232,7 @@ class StreamPayload(aiohttp.Payload):
         self.failure: Exception | None = None
         self.is_handed_over = False
         self.tell: Callable[[int], object] = _tell_nobody
+        self.ended: asyncio.Future[None] | None = None
 
     @property
     def size(self) -> int:
@@ -234,7 +248,14 @@ class StreamPayload(aiohttp.Payload):
         writer: AbstractStreamWriter,
         content_length: int | None,  # noqa: ARG002 - always the length that `size` gave
     ) -> None:
-        """Send all chunks, and close their source, however that ends."""
+        """Send all, and close the source, however that ends."""
+        self.ended = asyncio.get_running_loop().create_future()
+        try:
+            await self._send(writer)
+        finally:
+            self.ended.set_result(None)
+
+    async def _send(self, writer: AbstractStreamWriter) -> None:
         sent = 0
         async with aclosing(self._exactly()) as chunks:
             async for chunk in chunks:
@@ -245,6 +266,8 @@ class StreamPayload(aiohttp.Payload):
                 except Exception as error:
                     self.failure = error
                     raise
+                # Whoever lent it may use it for what comes next.
+                del chunk
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Refuse: a stream cannot be shown as text."""
@@ -270,6 +293,91 @@ class StreamPayload(aiohttp.Payload):
                 raise
         self.is_handed_over = True
         yield held
+
+
+class SharedFile:
+    """A file object that several bodies read in threads, each at a position of its own.
+
+    Once none of them reads any more, it stands again where it stood.
+    """
+
+    def __init__(self, file: SeekableFile) -> None:
+        """Take the file; ``of`` gives the one that all share."""
+        self._file = file
+        self._lock = threading.Lock()
+        self._readers = 0
+        self._stood = 0
+
+    @classmethod
+    def of(cls, file: SeekableFile) -> SharedFile:
+        """Give the one of a file, which is the same as long as somebody has it."""
+        with _sharing:
+            return _shared_files.setdefault(id(file), cls(file))
+
+    def position(self) -> int:
+        """Give where the file stands, for all but those who read it here."""
+        with self._lock:
+            return self._stood if self._readers else self._file.tell()
+
+    def measure(self) -> tuple[int, int]:
+        """Give where the file stands, and how many bytes there are from there on."""
+        with self._lock:
+            now = self._file.tell()
+            start = self._stood if self._readers else now
+            end = self._file.seek(0, os.SEEK_END)
+            self._file.seek(now)
+            return start, max(end - start, 0)
+
+    def begin(self) -> None:
+        """Say that somebody reads."""
+        with self._lock:
+            if not self._readers:
+                self._stood = self._file.tell()
+            self._readers += 1
+
+    def end(self) -> None:
+        """Say that they read no more."""
+        with self._lock:
+            self._readers -= 1
+            if not self._readers:
+                # The caller may have closed it by now.
+                with suppress(OSError, ValueError):
+                    self._file.seek(self._stood)
+
+    def read_at(self, position: int, size: int) -> bytes:
+        """Read at most ``size`` bytes at a position."""
+        with self._lock:
+            self._file.seek(position)
+            return self._file.read(size)
+
+
+# By what is unique as long as the file is there, which its value sees to: not every file object can be a key.
+_shared_files: Final[WeakValueDictionary[int, SharedFile]] = WeakValueDictionary()
+_sharing: Final = threading.Lock()
+
+
+def open_file(path: str | os.PathLike[str], stack: ExitStack) -> BufferedReader:
+    """Open a file to read, which the stack then closes; of what is none, nobody waits for the other end.
+
+    Raises:
+        OSError: It cannot be opened, or is no regular file.
+
+    """
+    file = stack.enter_context(open(path, "rb", opener=_open_at_once))  # noqa: SIM115 - the stack closes it
+    _refuse_unless_file(os.fstat(file.fileno()), path)
+    return file
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _refuse_unless_file(status: os.stat_result, path: str | os.PathLike[str]) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    if not stat.S_ISREG(status.st_mode):
+        words = "not a regular file: open it, and give the file object"
+        raise OSError(errno.EINVAL, words, os.fspath(path))
 
 
 def _tell_nobody(_: int) -> None:
@@ -360,12 +468,11 @@ def _file_body(file: BinaryFile, length: int | None) -> StreamBody:
         raise TypeError("the file is opened in text mode: open it with mode 'rb'")
     if not _is_seekable(file):
         return StreamBody(partial(_file_chunks, file), length, replayable=False)
-    start = file.tell()
-    size = file.seek(0, os.SEEK_END) - start
-    file.seek(start)
+    shared = SharedFile.of(file)
+    start, size = shared.measure()
     if length is not None and length != size:
         raise wrong_length(length, length - size)
-    return StreamBody(partial(_chunks_from, start, file, threading.Lock()), size, replayable=True)
+    return StreamBody(partial(_chunks_from, start, shared), size, replayable=True)
 
 
 async def _slices(view: memoryview) -> AsyncGenerator[Buffer, None]:
@@ -373,11 +480,28 @@ async def _slices(view: memoryview) -> AsyncGenerator[Buffer, None]:
         yield view[start : start + PIECE_SIZE]
 
 
+class _Turns:
+    """Says when it is the event loop's turn: what comes out of memory, or does not wait, would leave it none."""
+
+    def __init__(self) -> None:
+        self._taken = 0
+
+    def is_due(self, chunk: Buffer) -> bool:
+        self._taken += len(chunk) + _OF_A_PIECE
+        if self._taken < _TAKEN_AT_ONCE:
+            return False
+        self._taken = 0
+        return True
+
+
 async def _async_chunks(chunks: AsyncIterable[Buffer]) -> AsyncGenerator[Buffer, None]:
     iterator = aiter(chunks)
+    turns = _Turns()
     try:
         async for chunk in iterator:
             yield _bytes_of(chunk)
+            if turns.is_due(chunk):
+                await asyncio.sleep(0)
     finally:
         if isinstance(iterator, AsyncGenerator):
             await iterator.aclose()
@@ -385,9 +509,12 @@ async def _async_chunks(chunks: AsyncIterable[Buffer]) -> AsyncGenerator[Buffer,
 
 async def _sync_chunks(chunks: Iterable[Buffer]) -> AsyncGenerator[Buffer, None]:
     iterator = iter(chunks)
+    turns = _Turns()
     try:
         for chunk in iterator:
             yield _bytes_of(chunk)
+            if turns.is_due(chunk):
+                await asyncio.sleep(0)
     finally:
         if isinstance(iterator, Generator):
             iterator.close()
@@ -414,39 +541,41 @@ async def _made_chunks(make: Callable[[], BinaryFile | Chunks]) -> AsyncGenerato
 
 
 async def _file_chunks(file: BinaryFile) -> AsyncGenerator[Buffer, None]:
-    while chunk := _bytes_of(await asyncio.to_thread(file.read, _CHUNK_SIZE)):
+    while chunk := _bytes_of(await in_thread(file.read, _CHUNK_SIZE)):
         yield chunk
 
 
-async def _chunks_from(position: int, file: SeekableFile, lock: threading.Lock) -> AsyncGenerator[Buffer, None]:
-    """Read a file that an attempt before may still be reading, in a thread that cannot be stopped."""
+async def _chunks_from(position: int, file: SharedFile) -> AsyncGenerator[Buffer, None]:
+    """Read a file that others, as the attempt before, may still be reading."""
+    is_reading = False
 
     def read() -> bytes:
-        with lock:
-            file.seek(position)
-            return file.read(_CHUNK_SIZE)
+        nonlocal is_reading
+        if not is_reading:
+            file.begin()
+            is_reading = True
+        chunk = file.read_at(position, _CHUNK_SIZE)
+        if not chunk:
+            # Here, since to go to a thread once more takes as long as to read a small file.
+            file.end()
+            is_reading = False
+        return chunk
 
-    while chunk := _bytes_of(await asyncio.to_thread(read)):
-        position += len(chunk)
-        yield chunk
+    try:
+        while chunk := _bytes_of(await in_thread(read)):
+            position += len(chunk)
+            yield chunk
+    finally:
+        if is_reading:
+            await in_thread(file.end)
 
 
 async def _path_chunks(path: str | os.PathLike[str]) -> AsyncGenerator[Buffer, None]:
-    opening = asyncio.get_running_loop().run_in_executor(None, open, path, "rb")
-    try:
-        file = await asyncio.shield(opening)
-    except asyncio.CancelledError:
-        # The thread goes on: what it opens must not stay open.
-        opening.add_done_callback(_close_opened)
-        raise
-    async with aclosing(_owned_chunks(file)) as chunks:
-        async for chunk in chunks:
-            yield chunk
-
-
-def _close_opened(opening: asyncio.Future[BufferedReader]) -> None:
-    if opening.exception() is None:
-        opening.result().close()
+    with ExitStack() as stack:
+        file = await in_thread(open_file, path, stack)
+        async with aclosing(_file_chunks(file)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
 
 async def _owned_chunks(file: BinaryFile) -> AsyncGenerator[Buffer, None]:

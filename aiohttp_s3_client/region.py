@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
-import threading
 from collections import deque
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
-from aiohttp_s3_client.body import PIECE_SIZE, StreamPayload, wrong_length
+from aiohttp_s3_client.body import PIECE_SIZE, SharedFile, StreamPayload, wrong_length
 from aiohttp_s3_client.idle import past_the_buffer
 from aiohttp_s3_client.sigv4 import UNSIGNED_PAYLOAD
 from aiohttp_s3_client.threads import in_thread
@@ -28,8 +28,24 @@ __all__ = ("FileRegion",)
 _SENT_AT_ONCE: Final = 1024 * 1024
 # How many turns of the event loop the headers may take to leave; they are few, and the connection was idle.
 _TURNS: Final = 3
-# Where the system cannot read at a position, seeking and reading must be one step.
-_seeking: Final = threading.Lock()
+# What is said of a connection; all else that sending a file says is of the file.
+_OF_THE_SOCKET: Final = frozenset(
+    {
+        errno.ECONNABORTED,
+        errno.ECONNREFUSED,
+        errno.ECONNRESET,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.ENETDOWN,
+        errno.ENETRESET,
+        errno.ENETUNREACH,
+        errno.ENOBUFS,
+        errno.ENOTCONN,
+        errno.EPIPE,
+        errno.ESHUTDOWN,
+        errno.ETIMEDOUT,
+    }
+)
 
 
 class FileRegion(NamedTuple):
@@ -76,7 +92,7 @@ class _RegionPayload(StreamPayload):
         super().__init__(_read(region, self._lent), region.length)
         self._region = region
 
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+    async def _send(self, writer: AbstractStreamWriter) -> None:
         """Send the region; a file that has become shorter breaks the request off."""
         descriptor = await _socket_of(writer)
         if descriptor is not None:
@@ -88,7 +104,7 @@ class _RegionPayload(StreamPayload):
                 os.close(descriptor)
             if is_sent:
                 return
-        await super().write_with_length(writer, content_length)
+        await super()._send(writer)
         while self._lent:
             self._region.buffers.give_back(self._lent.popleft())
 
@@ -131,48 +147,64 @@ class _Sending:
         """Send all; False where the system cannot, and nothing was sent.
 
         Raises:
-            OSError: The connection broke.
+            OSError: The connection broke, or the file cannot be read; then it is the payload's failure.
             BodyLengthError: The file has become shorter.
 
         """
         loop = asyncio.get_running_loop()
         loop.add_writer(self._socket, self._send)
         try:
-            return await self._ended
+            is_sent = await self._ended
         finally:
             loop.remove_writer(self._socket)
+        if self._payload.failure is not None:
+            raise self._payload.failure
+        return is_sent
 
     def _send(self) -> None:
         """Send a piece; the event loop calls this when there is room."""
         if self._ended.done():
             return
+        missing = self._region.length - self._sent
+        position = self._region.offset + self._sent
         try:
-            self._send_piece()
+            sent = os.sendfile(self._socket, self._file, position, min(missing, _SENT_AT_ONCE))
         except (BlockingIOError, InterruptedError):
             return
-        except ConnectionError as error:
-            self._ended.set_exception(error)
         except OSError as error:
-            if self._sent:
-                self._ended.set_exception(error)
-            else:
-                self._ended.set_result(False)
-        except Exception as error:  # noqa: BLE001 - raised where the payload is waited for
-            self._payload.failure = error
-            self._ended.set_exception(error)
-
-    def _send_piece(self) -> None:
-        _, offset, length, *_ = self._region
-        missing = length - self._sent
-        self._payload.is_handed_over = missing <= _SENT_AT_ONCE
-        sent = os.sendfile(self._socket, self._file, offset + self._sent, min(missing, _SENT_AT_ONCE))
+            self._stop(error)
+            return
         if not sent:
-            raise wrong_length(length, missing)
+            self._fail(wrong_length(self._region.length, missing))
+            return
+        self._count(sent)
+
+    def _stop(self, error: OSError) -> None:
+        """Tell a broken connection from a file that cannot be read, and that from one that cannot be sent this way."""
+        if error.errno in _OF_THE_SOCKET:
+            self._ended.set_exception(error)
+        elif self._sent:
+            self._fail(error)
+        else:
+            self._ended.set_result(False)
+
+    def _fail(self, error: Exception) -> None:
+        """End with what is no fault of the connection's."""
+        self._payload.failure = error
+        # Raised where this is waited for: a future does not take every exception.
+        self._ended.set_result(False)
+
+    def _count(self, sent: int) -> None:
         self._sent += sent
         # aiohttp has not seen these bytes; whoever looks for movement goes by its count.
         self._writer.output_size += sent
-        self._payload.tell(self._sent)
-        if self._sent == length:
+        self._payload.is_handed_over = self._sent == self._region.length
+        try:
+            self._payload.tell(self._sent)
+        except Exception as error:  # noqa: BLE001 - raised where the payload is waited for
+            self._fail(error)
+            return
+        if self._payload.is_handed_over:
             self._ended.set_result(True)
 
 
@@ -197,8 +229,11 @@ def _read_at(file: IO[bytes], into: memoryview, position: int) -> int:
     """Read at a position, and give the number of bytes; fewer than there is room for are no sign of the end, 0 is."""
     if hasattr(os, "preadv"):
         return os.preadv(file.fileno(), [into], position)
-    with _seeking:
-        file.seek(position)
-        data = file.read(len(into))
+    shared = SharedFile.of(file)
+    shared.begin()
+    try:
+        data = shared.read_at(position, len(into))
+    finally:
+        shared.end()
     into[: len(data)] = data
     return len(data)

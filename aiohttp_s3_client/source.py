@@ -8,7 +8,7 @@ import stat
 from contextlib import ExitStack, aclosing, asynccontextmanager
 from typing import IO, TYPE_CHECKING, Final, Protocol, TypeAlias, TypeGuard, cast
 
-from aiohttp_s3_client.body import BytesBody, body_of, wrong_length
+from aiohttp_s3_client.body import BytesBody, SharedFile, body_of, open_file, wrong_length
 from aiohttp_s3_client.buffers import Buffers
 from aiohttp_s3_client.errors import BodyLengthError
 from aiohttp_s3_client.region import FileRegion
@@ -44,8 +44,8 @@ class Source(Protocol):
         """Give bodies of ``part_size`` bytes each, but for the last."""
         ...
 
-    async def check(self) -> None:
-        """See that nothing has changed since the beginning.
+    async def check(self, *, is_stored: bool) -> None:
+        """See that nothing has changed since the beginning; ``is_stored`` says whether the object is there by now.
 
         Raises:
             BodyLengthError: the source was written to meanwhile: what was sent is neither the old nor the new.
@@ -63,7 +63,7 @@ async def opened(
     ``calls`` are those of a transfer that has other sources, too.
 
     Raises:
-        OSError: the file cannot be opened.
+        OSError: the file cannot be opened, or is no regular one.
         TypeError: it is nothing that has bytes.
         BodyLengthError: it has another length than ``length``.
 
@@ -77,7 +77,7 @@ async def opened(
     elif _is_system_file(data):
         # What was written through it, and did not reach the system, is a part of it, too.
         data.flush()
-        yield _expected(_File(data, data.tell()), length)
+        yield _expected(_File(data, SharedFile.of(data).position()), length)
     else:
         yield _Stream(cast("StreamBody", body_of(data, length)))
 
@@ -97,7 +97,7 @@ def _is_system_file(data: object) -> TypeGuard[IO[bytes]]:
 
 def _content(path: str | os.PathLike[str], stack: ExitStack) -> bytes | IO[bytes]:
     """Read a small file as a whole; open a larger one, which the stack then closes, also when nobody waits any more."""
-    file = stack.enter_context(open(path, "rb"))  # noqa: PTH123, SIM115 - the stack closes it
+    file = open_file(path, stack)
     content = file.read(_SMALL + 1)
     if len(content) <= _SMALL:
         stack.close()
@@ -117,22 +117,26 @@ class _File:
 
     @property
     def size(self) -> int:
-        return self._began.st_size - self._start
+        return max(self._began.st_size - self._start, 0)
 
     def whole(self) -> Body:
-        return body_of(self._file)
+        if not self.size:
+            # The system makes up some files when they are read, and says that they have none: see whether it is true.
+            return body_of(self._file)
+        return FileRegion(self._file, self._start, self.size, self._buffers)
 
     async def parts(self, part_size: int) -> AsyncGenerator[Body, None]:
         for offset in range(self._start, self._began.st_size, part_size):
             length = min(part_size, self._began.st_size - offset)
             yield FileRegion(self._file, offset, length, self._buffers)
 
-    async def check(self) -> None:
+    async def check(self, *, is_stored: bool) -> None:
         now = os.fstat(self._file.fileno())
         if (now.st_size, now.st_mtime_ns) != (self._began.st_size, self._began.st_mtime_ns):
+            outcome = "what was stored may be neither the old nor the new" if is_stored else "nothing was stored"
             raise BodyLengthError(
                 f"the file was written to while it was uploaded: it had {self._began.st_size} bytes, and has "
-                f"{now.st_size} now; nothing was stored"
+                f"{now.st_size} now; {outcome}"
             )
 
 
@@ -154,7 +158,7 @@ class _Memory:
         for start in range(0, len(self._view), part_size):
             yield BytesBody.of(self._view[start : start + part_size])
 
-    async def check(self) -> None:
+    async def check(self, *, is_stored: bool) -> None:
         """Bytes that a caller changes meanwhile are the caller's business."""
 
 
@@ -193,5 +197,5 @@ class _Stream:
         if gathered:
             yield BytesBody.of(gathered)
 
-    async def check(self) -> None:
+    async def check(self, *, is_stored: bool) -> None:
         """A stream is read once."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
+import os
+import threading
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -251,6 +255,94 @@ async def test_a_folder_is_the_systems_own_error(tmp_path: Path) -> None:
             with pytest.raises(IsADirectoryError):
                 await client.put_file("key", tmp_path)
         await assert_nothing_whole(server)
+
+
+@contextmanager
+def let_go(path: Path) -> Iterator[None]:
+    """Let whoever waits for the other end of a pipe go, in half a second: only a failing test takes so long."""
+
+    def write() -> None:
+        with suppress(OSError):
+            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+
+    timer = asyncio.get_running_loop().call_later(0.5, write)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/null")], ids=["a pipe", "a device"])
+async def test_what_is_no_file_is_refused_before_anything_is_sent(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """Nobody waits until somebody writes to a pipe."""
+    path = tmp_path / "special"
+    make(path)
+    async with ScriptedServer(then=Reply()) as server, opened(server) as client:
+        with let_go(path), pytest.raises(OSError, match="not a regular file") as caught:
+            await client.put_file("key", path)
+        assert server.connections == 0
+    assert (caught.value.errno, caught.value.filename) == (errno.EINVAL, str(path))
+
+
+async def test_a_file_that_becomes_a_pipe_stops_nobody(tmp_path: Path) -> None:
+    """It was one before the first attempt, and is none at the second."""
+    path = tmp_path / "file"
+    path.write_bytes(bytes(3_000_000))
+
+    def replaced() -> Reply:
+        path.unlink()
+        os.mkfifo(path)
+        return Reply(503)
+
+    async with ScriptedServer(Choose(lambda _: replaced(), after=Taken.ALL), then=Reply()) as server:
+        async with opened(server) as client:
+            with let_go(path), pytest.raises(OSError, match="not a regular file"):
+                await client.put_file("key", path)
+        await server.until(lambda server: server.open_connections == 0)
+        assert not any(request.whole for request in server.requests[1:])
+
+
+class Gate(io.BytesIO):
+    """A file whose second read ends when somebody says so."""
+
+    def __init__(self) -> None:
+        """Be long enough for three."""
+        super().__init__(bytes(3_000_000))
+        self.reads = 0
+        self.reading = threading.Event()
+        self.may_end = threading.Event()
+        self.is_over = threading.Event()
+        self.closed_while_read = False
+
+    def close(self) -> None:
+        """Close."""
+        self.closed_while_read |= self.reading.is_set() and not self.may_end.is_set()
+        super().close()
+        self.is_over.set()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read."""
+        self.reads += 1
+        if self.reads == 2:
+            self.reading.set()
+            self.may_end.wait(5)
+        return super().read(size)
+
+
+async def test_what_a_callable_opened_is_closed_when_nobody_reads_it_any_more() -> None:
+    """A cancellation does not stop the thread that does."""
+    file = Gate()
+    async with ScriptedServer(then=Reply()) as server, opened(server) as client:
+        sending = asyncio.ensure_future(client.put("key", lambda: file, data_length=3_000_000).__aenter__())
+        assert await asyncio.to_thread(file.reading.wait, 5)
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        for _ in range(20):
+            await asyncio.sleep(0)
+        file.may_end.set()
+        assert await asyncio.to_thread(file.is_over.wait, 5)
+    assert not file.closed_while_read
 
 
 @pytest.mark.parametrize("change", [-1, 1, 1_000_000])

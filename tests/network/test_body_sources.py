@@ -8,6 +8,7 @@ import io
 import os
 import tempfile
 import threading
+import time
 import zlib
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ import pytest
 
 from aiohttp_s3_client.body import GATHER_LIMIT
 from tests.network.clients import fetch, opened, signature_holds
-from tests.scripted import Ending, Reply, ScriptedServer, Taken
+from tests.scripted import Drop, Ending, Reply, ScriptedServer, Taken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -212,6 +213,41 @@ async def test_a_file_is_sent_from_where_it_stands(tmp_path: Path) -> None:
         assert len(server.requests) == 3
         for request in server.requests:
             assert_plain(request, LARGE)
+
+
+class YieldingFile(io.BytesIO):
+    """A file between whose seeking and reading another thread has its turn."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Seek."""
+        position = super().seek(offset, whence)
+        time.sleep(0.0005)
+        return position
+
+
+@pytest.mark.parametrize("kind", ["in memory", "on disk"])
+@pytest.mark.parametrize("start", [0, 5])
+async def test_one_file_object_is_sent_many_times_at_once(tmp_path: Path, kind: str, start: int) -> None:
+    """Each time from where it stands, and there it stands afterwards."""
+    path = tmp_path / "file"
+    path.write_bytes(LARGE)
+    with YieldingFile(LARGE) if kind == "in memory" else path.open("rb") as file:
+        file.seek(start)
+        async with ScriptedServer(Drop(Taken.HALF), BUSY, then=Reply()) as server:
+            async with opened(server) as client:
+
+                async def put(number: int) -> None:
+                    # Some begin when others are under way.
+                    await server.until(lambda server: len(server.requests) >= number)
+                    async with client.put(f"{number}", file) as response:
+                        assert response.status == 200
+
+                await asyncio.gather(*map(put, range(4)))
+            whole = [request for request in server.requests if request.whole]
+            assert len(whole) >= 4
+            for request in whole:
+                assert_plain(request, LARGE[start:])
+        assert file.tell() == start
 
 
 class SlowFile(io.BytesIO):

@@ -7,17 +7,20 @@ import errno
 import hashlib
 import os
 import random
+import socket
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
 from aiohttp_s3_client import AccessDenied, BodyLengthError, RetryPolicy, S3ConnectionError, S3TimeoutError, Timeouts
 from aiohttp_s3_client.buffers import Buffers
 from aiohttp_s3_client.region import FileRegion
+from aiohttp_s3_client.sigv4 import UNSIGNED_PAYLOAD
 from aiohttp_s3_client.transport import S3Request
 from tests.network.clients import opened, signature_holds
+from tests.network.links import Link
 from tests.scripted import Choose, Drop, Ending, Reply, ScriptedServer, Sip, Stall, Step, Taken
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from aiohttp_s3_client import S3Client
-    from tests.network.links import Link
+    from aiohttp_s3_client.body import Body, StreamPayload
     from tests.scripted import Received
 
 PIECE: Final = 1024 * 1024
@@ -64,7 +67,7 @@ async def serving(
         yield server, client
 
 
-async def send(client: S3Client, region: FileRegion) -> None:
+async def send(client: S3Client, region: Body) -> None:
     """Put a region."""
     await client._transport.fetch(S3Request("PUT", "key", body=region))
 
@@ -81,6 +84,19 @@ def sendfile_calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(os, "sendfile", noted)
     return calls
+
+
+@pytest.fixture
+def small_send_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a connection hold no more than a part of what the kernel is asked to send."""
+    sendfile = os.sendfile
+
+    def narrow(out: int, source: int, offset: int, count: int) -> int:
+        with socket.socket(fileno=os.dup(out)) as connected:
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
+        return sendfile(out, source, offset, count)
+
+    monkeypatch.setattr(os, "sendfile", narrow)
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, error: int) -> None:
@@ -225,14 +241,163 @@ async def test_an_early_answer_is_seen_while_sending(
         assert not server.requests[0].whole
 
 
+@pytest.mark.parametrize("length", [PIECE, len(DATA)])
+@pytest.mark.usefixtures("small_send_buffer")
 async def test_a_success_before_the_body_is_sent_is_not_believed(
-    session: aiohttp.ClientSession | None, file: IO[bytes]
+    session: aiohttp.ClientSession | None, file: IO[bytes], length: int
 ) -> None:
-    """The store cannot have it."""
+    """The store cannot have it, though the kernel may have been asked to send all of it."""
     early = Reply(after=Taken.HEAD, ending=Ending.STALL)
     async with serving(early, session=session) as (server, client):
-        await send(client, FileRegion(file, 0, len(DATA), BUFFERS))
+        await send(client, FileRegion(file, 0, length, BUFFERS))
         assert [request.whole for request in server.requests] == [False, True]
+
+
+async def test_a_success_is_not_believed_either_when_the_kernel_refuses_to_send(
+    session: aiohttp.ClientSession | None, file: IO[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The region is read then, and that takes its time, too."""
+    refuse(monkeypatch, errno.EINVAL)
+    early = Reply(after=Taken.HEAD, ending=Ending.STALL)
+    async with serving(early, session=session) as (server, client):
+        await send(client, FileRegion(file, 0, PIECE, BUFFERS))
+        assert [request.whole for request in server.requests] == [False, True]
+
+
+class Told(NamedTuple):
+    """A region that tells somebody how far it is."""
+
+    region: FileRegion
+    tell: Callable[[int], object]
+    length: int
+    payload_hash: str = UNSIGNED_PAYLOAD
+    replayable: bool = True
+
+    async def prepare(self) -> Told:
+        """Nothing is to be found out."""
+        return self
+
+    def open(self) -> StreamPayload:
+        """Give a fresh way through the region."""
+        payload = self.region.open()
+        payload.tell = self.tell
+        return payload
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BrokenPipeError(errno.EPIPE, "another pipe"),
+        BlockingIOError(errno.EAGAIN, "another file"),
+        InterruptedError(errno.EINTR, "another call"),
+        OSError(errno.ENOSPC, "a full disk"),
+        TimeoutError("another timeout"),
+        LookupError("mine"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("when", [1, PIECE + 1, 3 * PIECE], ids=["at once", "later", "at the end"])
+async def test_what_the_one_who_is_told_raises_comes_out_as_itself(
+    session: aiohttp.ClientSession | None, link: Link, file: IO[bytes], error: Exception, when: int
+) -> None:
+    """Once, and nothing is sent again, even where an error of the network looks alike."""
+    told = []
+
+    def fail(sent: int) -> None:
+        if sent >= when:
+            told.append(sent)
+            raise error
+
+    async with serving(link=link, session=session) as (server, client):
+        with pytest.raises(type(error)) as caught:
+            await send(client, Told(FileRegion(file, 0, 3 * PIECE, BUFFERS), fail, 3 * PIECE))
+        server.release()
+        assert len(server.requests) <= 1
+    assert caught.value is error
+    assert len(told) == 1
+
+
+async def test_what_no_future_takes_ends_the_request_all_the_same(
+    session: aiohttp.ClientSession | None, file: IO[bytes]
+) -> None:
+    """As of a function that asked an iterator for too much."""
+    none: Iterator[int] = iter(())
+    async with serving(session=session) as (server, client):
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await send(client, Told(FileRegion(file, 0, PIECE, BUFFERS), lambda _: next(none), PIECE))
+        server.release()
+        assert len(server.requests) <= 1
+
+
+def refuse_later(monkeypatch: pytest.MonkeyPatch, error: int) -> None:
+    """Let the system send one piece, and then no more."""
+    sendfile = os.sendfile
+
+    def refused(out: int, source: int, offset: int, count: int) -> int:
+        if offset:
+            raise OSError(error, os.strerror(error))
+        return sendfile(out, source, offset, count)
+
+    monkeypatch.setattr(os, "sendfile", refused)
+
+
+async def test_a_disk_that_fails_is_no_broken_connection(
+    session: aiohttp.ClientSession | None, file: IO[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system's own error comes out, and nothing is sent again."""
+    refuse_later(monkeypatch, errno.EIO)
+    async with serving(session=session) as (server, client):
+        with pytest.raises(OSError, match="Input/output") as caught:
+            await send(client, FileRegion(file, 0, 2 * PIECE, BUFFERS))
+        server.release()
+        assert not any(request.whole for request in server.requests)
+        assert len(server.requests) <= 1
+    assert type(caught.value) is OSError
+    assert caught.value.errno == errno.EIO
+
+
+@pytest.mark.parametrize("error", [errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTUNREACH])
+@pytest.mark.parametrize("fail", [refuse, refuse_later], ids=["at once", "later"])
+async def test_a_connection_that_breaks_is_no_failing_disk(
+    session: aiohttp.ClientSession | None,
+    file: IO[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    error: int,
+    fail: Callable[[pytest.MonkeyPatch, int], None],
+) -> None:
+    """It is tried again, on another one."""
+    fail(monkeypatch, error)
+    async with serving(session=session) as (_, client):
+        with pytest.raises(S3ConnectionError, match="2 attempts"):
+            await send(client, FileRegion(file, 0, 2 * PIECE, BUFFERS))
+
+
+@pytest.mark.parametrize("length", [1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 7])
+async def test_what_a_region_passed_through_is_used_again(
+    session: aiohttp.ClientSession | None, file: IO[bytes], length: int
+) -> None:
+    """As much as there was, and what passes through it then arrives as it is."""
+    link, buffers = Link.over_tls(), CountedBuffers()
+    async with serving(link=link, session=session) as (server, client):
+        await send(client, FileRegion(file, 0, length, buffers))
+        made = buffers.made
+        assert len(buffers._free) == made
+        await send(client, FileRegion(file, 99, length, buffers))
+        assert buffers.made == made
+        first, second = server.requests
+    assert first.body == DATA[:length]
+    assert second.body == DATA[99 : 99 + length]
+
+
+class CountedBuffers(Buffers):
+    """Buffers that know how many of them were made."""
+
+    made = 0
+
+    def take(self) -> bytearray:
+        """Give one."""
+        self.made += not self._free
+        return super().take()
 
 
 async def test_cancelling_leaves_no_descriptor(link: Link, file: IO[bytes]) -> None:

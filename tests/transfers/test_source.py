@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gzip
 import io
 import os
 import random
 import tempfile
+import threading
+import time
 import zipfile
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, aclosing
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import ExitStack, aclosing, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias, cast
@@ -21,8 +24,12 @@ from aiohttp_s3_client import BodyLengthError
 from aiohttp_s3_client.body import BytesBody, StreamBody
 from aiohttp_s3_client.region import FileRegion
 from aiohttp_s3_client.source import opened
+from tests.network.clients import opened as client_of
+from tests.scripted import Choose, Reply, ScriptedServer
+from tests.stored_uploads import UploadStore
 
 if TYPE_CHECKING:
+    from aiohttp_s3_client import S3Client
     from aiohttp_s3_client.body import Body
     from aiohttp_s3_client.source import Source
 
@@ -57,7 +64,7 @@ async def parts_of(source: Source, part_size: int = PART) -> list[bytes]:
 async def whole_of(source: Source) -> bytes:
     """Read the body that is sent when there is one request."""
     body = source.whole()
-    if isinstance(body, BytesBody):
+    if isinstance(body, BytesBody | FileRegion):
         return content(body)
     assert isinstance(body, StreamBody)
     async with aclosing(body.chunks()) as chunks:
@@ -196,7 +203,7 @@ async def test_a_source_is_cut_into_parts_of_one_size(path: Path, make: Made, st
         async with opened(make(path, stack)) as source:
             assert source.size == (len(DATA) - start if is_known else None)
             parts = await parts_of(source)
-            await source.check()
+            await source.check(is_stored=False)
     assert b"".join(parts) == DATA[start:]
     assert {len(part) for part in parts[:-1]} <= {PART}
     assert all(0 < len(part) <= PART for part in parts)
@@ -293,11 +300,13 @@ async def test_a_file_that_changed_is_no_source_any_more(path: Path, change: Cal
     """What was sent of it is neither the old one nor the new one."""
     os.utime(path, (1_000_000_000, 1_000_000_000))
     async with opened(path) as source:
-        await source.check()
+        await source.check(is_stored=False)
         with path.open("r+b") as file:
             change(file)
-        with pytest.raises(BodyLengthError, match="written to"):
-            await source.check()
+        with pytest.raises(BodyLengthError, match=r"written to.*nothing was stored"):
+            await source.check(is_stored=False)
+        with pytest.raises(BodyLengthError, match=r"written to.*neither the old nor the new"):
+            await source.check(is_stored=True)
 
 
 async def test_a_file_that_is_replaced_stays_the_old_one(path: Path) -> None:
@@ -307,7 +316,7 @@ async def test_a_file_that_is_replaced_stays_the_old_one(path: Path) -> None:
         other.write_bytes(b"new")
         other.replace(path)
         assert b"".join(await parts_of(source)) == DATA
-        await source.check()
+        await source.check(is_stored=False)
 
 
 async def test_a_file_of_no_length_is_read_to_its_end() -> None:
@@ -333,6 +342,7 @@ async def test_a_small_file_needs_no_descriptor_for_long(tmp_path: Path, size: i
         ("/missing/file", FileNotFoundError, "/missing/file"),
         ("text that was meant to be uploaded", FileNotFoundError, "text that"),
         (Path("/"), IsADirectoryError, "'/'"),
+        (Path("/dev/null"), OSError, "not a regular file.*'/dev/null'"),
         (1, TypeError, "int"),
         (None, TypeError, "NoneType"),
         ({"a": 1}, TypeError, "dict"),
@@ -345,6 +355,194 @@ async def test_what_is_no_source_is_refused_by_name(source: Any, error: type[Exc
     with pytest.raises(error, match=words):
         async with opened(source):
             pass
+
+
+async def test_a_pipe_by_its_path_is_refused_at_once(tmp_path: Path) -> None:
+    """Nobody waits until somebody writes to it."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+
+    def let_go() -> None:
+        # Only a reader that waits is let go.
+        with suppress(OSError):
+            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+
+    timer = asyncio.get_running_loop().call_later(0.5, let_go)
+    with pytest.raises(OSError, match="not a regular file") as caught:
+        async with opened(path):
+            pass
+    timer.cancel()
+    assert (caught.value.errno, caught.value.filename) == (errno.EINVAL, str(path))
+    assert str(path) not in open_files()
+
+
+async def test_a_file_that_stands_behind_its_end_has_no_bytes(path: Path) -> None:
+    """Rather than fewer than none."""
+    with path.open("rb") as file:
+        file.seek(len(DATA) + 5)
+        async with opened(file) as source:
+            assert source.size == 0
+            assert await whole_of(source) == b""
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+async def test_others_have_turns_while_many_small_pieces_are_gathered(*, is_async: bool) -> None:
+    """Though no piece has to be waited for."""
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def asynchronous() -> AsyncIterator[bytes]:
+        for _ in range(8 * 1024 * 1024 // 80):
+            yield bytes(80)
+
+    def sync() -> Iterator[bytes]:
+        return (bytes(80) for _ in range(8 * 1024 * 1024 // 80))
+
+    counting = asyncio.create_task(count())
+    async with opened(asynchronous() if is_async else sync()) as source:
+        assert len(await parts_of(source, 16 * 1024 * 1024)) == 1
+    counting.cancel()
+    assert turns >= 8 * 1024 * 1024 // (256 * 1024)
+
+
+@asynccontextmanager
+async def storing() -> AsyncIterator[tuple[UploadStore, S3Client]]:
+    """Give a store and a client of it."""
+    store = UploadStore()
+    async with ScriptedServer(then=Choose(store.answer)) as server, client_of(server) as client:
+        yield store, client
+
+
+class Yielding(io.BytesIO):
+    """A file between whose seeking and reading another thread has its turn."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Seek."""
+        position = super().seek(offset, whence)
+        time.sleep(0.0005)
+        return position
+
+
+@pytest.mark.parametrize("kind", ["in memory", "on disk"])
+@pytest.mark.parametrize("size", [3_000_000, 7_000_000], ids=["in one request", "in parts"])
+async def test_one_file_object_is_uploaded_many_times_at_once(tmp_path: Path, kind: str, size: int) -> None:
+    """Each time from where it stands, and there it stands afterwards."""
+    data = (DATA * 12)[:size]
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    with Yielding(data) if kind == "in memory" else path.open("rb") as file:
+        file.seek(3)
+        async with storing() as (store, client):
+            uploads = [client.upload(file, f"{number}", part_size=5 * 1024 * 1024) for number in range(3)]
+            puts = [client.put(f"put {number}", file).__aenter__() for number in range(2)]
+            await asyncio.gather(*uploads, *puts)
+        assert file.tell() == 3
+    assert len(store.objects) == 5
+    assert all(stored == data[3:] for stored in store.objects.values())
+
+
+async def test_a_file_that_is_rewritten_while_it_is_sent_in_one_request_is_an_error(tmp_path: Path) -> None:
+    """It says that the object is there."""
+    path = tmp_path / "file"
+    path.write_bytes(DATA)
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+
+    def change(reply: Reply) -> Reply:
+        with path.open("r+b") as file:
+            file.write(b"x")
+        return reply
+
+    async with storing() as (store, client):
+        store.faults["put"] = [change]
+        with pytest.raises(BodyLengthError, match=r"written to.*what was stored may be neither"):
+            await client.upload(path, "key")
+    assert store.objects == {"/bucket/key": DATA}
+
+
+class Gate(io.BytesIO):
+    """A file whose reading ends when somebody says so."""
+
+    def __init__(self) -> None:
+        """Be long enough."""
+        super().__init__(DATA)
+        self.reading, self.may_end = threading.Event(), threading.Event()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read."""
+        self.reading.set()
+        self.may_end.wait(5)
+        return super().read(size)
+
+    def bar_readers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let the system's own reading wait, too."""
+        preadv = os.preadv
+
+        def read(descriptor: int, buffers: list[memoryview], offset: int) -> int:
+            self.reading.set()
+            self.may_end.wait(5)
+            return preadv(descriptor, buffers, offset)
+
+        monkeypatch.setattr(os, "preadv", read)
+
+
+class OnlyReads:
+    """A file that cannot seek."""
+
+    def __init__(self, file: Gate) -> None:
+        """Take what it reads."""
+        self.read = file.read
+
+
+async def ends_with_its_reading(upload: Coroutine[Any, Any, object], file: Gate) -> None:
+    """Cancel an upload that reads, and see that it ends when the reading does."""
+    task = asyncio.create_task(upload)
+    assert await asyncio.to_thread(file.reading.wait, 5)
+    task.cancel()
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert not task.done()
+    file.may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize("wrap", [lambda file: file, OnlyReads], ids=["that can seek", "that cannot"])
+@pytest.mark.parametrize("length", [len(DATA), None], ids=["sent", "gathered"])
+async def test_a_cancelled_upload_reads_a_file_no_longer(wrap: Callable[[Gate], Any], length: int | None) -> None:
+    """Whoever gets the cancellation can do with it what they like."""
+    file = Gate()
+    async with storing() as (_, client):
+        await ends_with_its_reading(client.upload(wrap(file), "key", length=length), file)
+
+
+async def test_a_cancelled_upload_hashes_a_file_no_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be closed by then, and its descriptor another file's."""
+    path, gate = tmp_path / "file", Gate()
+    path.write_bytes(DATA * 10)
+    gate.bar_readers(monkeypatch)
+    async with storing() as (_, client):
+        uploading = client.put_file_multipart("key", path, part_size=5 * 1024 * 1024, calculate_content_sha256=True)
+        await ends_with_its_reading(uploading, gate)
+    assert str(path) not in open_files()
+
+
+@pytest.mark.parametrize("size", [len(DATA), 10 * len(DATA)], ids=["in one request", "in parts"])
+async def test_a_cancelled_upload_closes_no_file_that_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Where the kernel cannot send it, as under TLS."""
+    path, gate = tmp_path / "file", Gate()
+    path.write_bytes((DATA * 10)[:size])
+    gate.bar_readers(monkeypatch)
+    monkeypatch.delattr(os, "sendfile")
+    async with storing() as (_, client):
+        await ends_with_its_reading(client.upload(path, "key", part_size=5 * 1024 * 1024), gate)
+    assert str(path) not in open_files()
 
 
 @pytest.mark.parametrize("source", [["text"], [1], NotReady()], ids=["str", "int", "nothing yet"])
