@@ -6,7 +6,7 @@
     +-- CredentialsError                 no usable identity; says where was looked
     |   +-- CredentialsNotFound          a source of identities is not there: the next one may be
     +-- AmbiguousResult                  it cannot be told whether the store did what was asked
-    +-- BodyLengthError                  a body has more or fewer bytes than declared (also ValueError)
+    +-- BodyLengthError                  a body is not what it was said to be (also ValueError)
     +-- MissingPartError                 a multipart upload would be completed without one of its parts
     +-- ObjectChanged                    an object was written anew while it was read
     +-- InvalidResponseError             an answer that breaks S3's rules: nothing of it is believed
@@ -102,7 +102,7 @@ class CredentialsNotFound(CredentialsError):
 
 
 class BodyLengthError(S3Error, ValueError):
-    """A request's body turned out to have more or fewer bytes than declared; the store does not keep it."""
+    """A body turned out to have more or fewer bytes than declared, or its file was written to meanwhile."""
 
 
 class AmbiguousResult(S3Error):

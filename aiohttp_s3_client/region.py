@@ -9,7 +9,8 @@ import os
 from collections import deque
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
-from aiohttp_s3_client.body import PIECE_SIZE, SharedFile, StreamPayload, wrong_length
+from aiohttp_s3_client.body import PIECE_SIZE, StreamPayload, wrong_length
+from aiohttp_s3_client.files import SharedFile
 from aiohttp_s3_client.idle import past_the_buffer
 from aiohttp_s3_client.sigv4 import UNSIGNED_PAYLOAD
 from aiohttp_s3_client.threads import in_thread

@@ -8,9 +8,10 @@ import stat
 from contextlib import ExitStack, aclosing, asynccontextmanager
 from typing import IO, TYPE_CHECKING, Final, Protocol, TypeAlias, TypeGuard, cast
 
-from aiohttp_s3_client.body import BytesBody, SharedFile, body_of, open_file, wrong_length
+from aiohttp_s3_client.body import BytesBody, body_of, wrong_length
 from aiohttp_s3_client.buffers import Buffers
 from aiohttp_s3_client.errors import BodyLengthError
+from aiohttp_s3_client.files import SharedFile, open_file
 from aiohttp_s3_client.region import FileRegion
 from aiohttp_s3_client.threads import BlockingCalls
 

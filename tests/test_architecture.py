@@ -33,6 +33,7 @@ LAYERS = {
     "region": NETWORK,
     "direct": NETWORK,
     "endings": NETWORK,
+    "files": NETWORK,
     "idle": NETWORK,
     "session": NETWORK,
     "threads": NETWORK,
