@@ -122,8 +122,10 @@ def _keywords(
 
 def _given(credentials: AbstractCredentials | Callable[[], Any], keywords: PartialCredentials) -> AbstractCredentials:
     """Check the provider that the caller gives."""
-    if callable(credentials) and not isinstance(credentials, type):
+    if callable(credentials) and not isinstance(credentials, type | AbstractCredentials):
         credentials = CallableCredentials(credentials)
+    if isinstance(credentials, type):
+        raise TypeError(f"credentials is the class {credentials.__name__}: give one of its objects")
     if not isinstance(credentials, AbstractCredentials):
         raise TypeError(f"credentials is a {type(credentials).__name__}, not a provider such as StaticCredentials")
     if keywords.parts:

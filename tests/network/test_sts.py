@@ -318,6 +318,20 @@ async def test_ca_bundle_that_is_none_is_named(tmp_path: Path, content: str | No
         await sts.assume_role(SOURCE, ROLE, role_session_name="me")
 
 
+async def test_logins_of_netrc_are_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are others', and would stand where a signature stands."""
+    (tmp_path / "netrc").write_text("default login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    async with ScriptedServer(then=Reply(body=b"<no/>")) as server:
+        with pytest.raises(CredentialsError):
+            await exchange(server)
+        with pytest.raises(CredentialsError):
+            await assume(server)
+        first, second = server.requests
+    assert "Authorization" not in first.headers
+    assert second.headers["Authorization"].startswith("AWS4-HMAC-SHA256 ")
+
+
 async def test_bytes_that_are_no_http_are_an_error() -> None:
     """Something else listens there."""
     async with ScriptedServer(then=Raw(b"220 smtp\r\n")) as server:
