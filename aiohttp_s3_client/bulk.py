@@ -147,7 +147,7 @@ def _job(item: str | Pair) -> _Job:
         raise TypeError(f"{item!r} has no path: give pairs of object name and path; or, to download, folder=")
     try:
         object_name, path = item
-        return _Job(object_name, Path(path))
+        return _Job(object_name, path if isinstance(path, Path) else Path(path))
     except (TypeError, ValueError):
         return _Job(str(item), None, TypeError(f"{item!r} is no pair of object name and path"))
 
@@ -310,8 +310,12 @@ class _SharedUploads:
     async def write(
         self, object_name: str, data: Data | Body, *, headers: Mapping[str, str] | None = None
     ) -> UploadResult:
-        async with self._requests.one():
+        # As `one` does, in a tenth of its time: of small files there are many.
+        give_back = await self._requests.take()
+        try:
             return await self._operations.write(object_name, data, headers=headers)
+        finally:
+            give_back()
 
     async def create_multipart_upload(self, object_name: str, *, headers: Mapping[str, str] | None = None) -> str:
         async with self._requests.one():

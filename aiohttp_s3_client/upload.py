@@ -165,8 +165,8 @@ class _Sending:
 
     def __init__(self, reporter: ProgressReporter) -> None:
         self.reporter = reporter
-        # Whoever sends one holds it.
-        self._payloads: weakref.WeakSet[StreamPayload] = weakref.WeakSet()
+        # Whoever sends one holds it. None until there is one: a small object has none.
+        self._payloads: weakref.WeakSet[StreamPayload] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -175,7 +175,7 @@ class _Sending:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         # Of a request that is given up, aiohttp cancels the sending, and does not wait for its end.
-        for payload in list(self._payloads):
+        for payload in list(self._payloads or ()):
             if payload.ended is not None:
                 await to_the_end(payload.ended)
 
@@ -189,6 +189,8 @@ class _Sending:
         data = body.open()
         if isinstance(data, StreamPayload):
             data.tell = partial(self.reporter.reach, number)
+            if self._payloads is None:
+                self._payloads = weakref.WeakSet()
             self._payloads.add(data)
         return data
 
