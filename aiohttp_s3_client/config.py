@@ -8,10 +8,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ("ClientConfig", "RetryPolicy", "Timeouts", "check_count")
+__all__ = ("ClientConfig", "RetryPolicy", "Timeouts", "check_count", "check_int")
 
 
-def check_count(name: str, number: object) -> None:
+def check_int(name: str, number: object) -> None:
+    """Refuse what is no whole number.
+
+    Raises:
+        TypeError: It is no int.
+
+    """
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise TypeError(f"{name} is a {type(number).__name__}: give an int")
+
+
+def check_count(name: str, number: int) -> None:
     """Refuse what is no number of things.
 
     Raises:
@@ -19,8 +30,7 @@ def check_count(name: str, number: object) -> None:
         ValueError: It is below 1.
 
     """
-    if isinstance(number, bool) or not isinstance(number, int):
-        raise TypeError(f"{name} is a {type(number).__name__}: give an int")
+    check_int(name, number)
     if number < 1:
         raise ValueError(f"{name} is {number}: give at least 1")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from aiohttp_s3_client.body import EMPTY_BODY, Body, Buffer, BytesBody, StreamPayload
 from aiohttp_s3_client.concurrency import concurrency_for
+from aiohttp_s3_client.config import check_count, check_int
 from aiohttp_s3_client.endings import to_the_end
 from aiohttp_s3_client.multipart import MAX_PARTS, MultipartOperations, MultipartUploader
 from aiohttp_s3_client.progress import ProgressReporter
@@ -68,6 +69,7 @@ class UploadOptions:
         hash_parts: Whether the signature is of the bytes of every part, too.
 
     Raises:
+        TypeError: A number is no int.
         ValueError: A number is out of bounds.
 
     """
@@ -82,9 +84,12 @@ class UploadOptions:
 
     def __post_init__(self) -> None:
         """Refuse what no upload can follow."""
-        if self.concurrency is not None and self.concurrency < 1:
-            raise ValueError(f"concurrency is {self.concurrency}: give at least 1")
-        if self.part_size is not None and not _MIN_PART_SIZE <= self.part_size <= _MAX_PART_SIZE:
+        if self.concurrency is not None:
+            check_count("concurrency", self.concurrency)
+        if self.part_size is None:
+            return
+        check_int("part_size", self.part_size)
+        if not _MIN_PART_SIZE <= self.part_size <= _MAX_PART_SIZE:
             raise ValueError(f"part_size is {self.part_size} bytes, and S3 takes parts of 5 MiB to 5 GiB")
 
 

@@ -21,7 +21,7 @@ import pytest
 
 from aiohttp_s3_client import BodyLengthError, Progress, RetryPolicy, S3Client, S3ConnectionError
 from aiohttp_s3_client.multipart import MAX_PARTS
-from aiohttp_s3_client.upload import _part_size
+from aiohttp_s3_client.upload import UploadOptions, _part_size
 from tests.network.clients import opened, signature_holds
 from tests.scripted import Choose, Drop, ScriptedServer, Stall, Taken
 from tests.stored_uploads import UploadStore
@@ -261,6 +261,13 @@ async def test_an_option_out_of_bounds_is_refused_before_any_request(options: di
         with pytest.raises(ValueError, match=words):
             await client.upload(pieces_of(DATA), "key", **options)  # type: ignore[arg-type] # the table has numbers only
     assert not store.calls
+
+
+@pytest.mark.parametrize("wrong", [{"part_size": 6e6}, {"part_size": "8"}, {"concurrency": 1.5}, {"concurrency": True}])
+def test_a_number_that_is_none_is_refused_by_name(wrong: dict[str, Any]) -> None:
+    """Before anything is sent."""
+    with pytest.raises(TypeError, match=f"{next(iter(wrong))} is a .*: give an int"):
+        UploadOptions(**wrong)
 
 
 @pytest.mark.parametrize(
