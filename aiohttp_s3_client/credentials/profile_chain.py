@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp_s3_client.credentials.assume_role import AssumeRoleCredentials
 from aiohttp_s3_client.credentials.base import KnownCredentials
+from aiohttp_s3_client.credentials.config_file import profile_identity
 from aiohttp_s3_client.credentials.container import ContainerCredentials
 from aiohttp_s3_client.credentials.environment import EnvironmentCredentials
 from aiohttp_s3_client.credentials.metadata import MetadataCredentials
-from aiohttp_s3_client.credentials.partial import PartialCredentials
 from aiohttp_s3_client.credentials.process import ProcessCredentials
 from aiohttp_s3_client.credentials.sso import SSOCredentials
 from aiohttp_s3_client.credentials.sts import check_duration
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aiohttp_s3_client.credentials.base import AbstractCredentials
-    from aiohttp_s3_client.credentials.profiles import Profile, ProfileFile, ProfileFiles
+    from aiohttp_s3_client.credentials.profiles import Profile, ProfileFiles
 
 __all__ = ("profile_provider",)
 
@@ -205,24 +205,8 @@ def _process_or_keys(profile: Profile) -> AbstractCredentials | None:
     if command and not in_credentials.get("aws_access_key_id"):
         return _process(profile, command)
     # A secret alone is no identity, but whoever wrote it meant one: asked, it says what is missing.
-    for name in _STATIC:
-        for file, settings in profile.settings:
-            if settings.get(name):
-                return _keys(profile, file, settings)
-    return None
-
-
-def _keys(profile: Profile, file: ProfileFile, settings: Mapping[str, str]) -> KnownCredentials:
-    """Take the keys of one file."""
-    return KnownCredentials(
-        PartialCredentials(
-            f"profile {profile.name!r} of {file.path}",
-            settings.get("aws_access_key_id"),
-            settings.get("aws_secret_access_key"),
-            settings.get("aws_session_token") or settings.get("aws_security_token"),
-            profile.region,
-        )
-    )
+    found = profile_identity(profile, None)
+    return KnownCredentials(found) if found.parts else None
 
 
 def _process(profile: Profile, command: str) -> ProcessCredentials:
