@@ -6,7 +6,7 @@ from typing import Final
 
 __all__ = ("BUFFER_SIZE", "Buffers")
 
-# What is read from a disk, or written to it, at once: in pieces of half the size that takes a third longer. In bytes.
+# What is read from a disk, or written to it, at once: in pieces of half the size that took a fifth longer. In bytes.
 BUFFER_SIZE: Final = 1024 * 1024
 
 

@@ -310,7 +310,7 @@ class _SharedUploads:
     async def write(
         self, object_name: str, data: Data | Body, *, headers: Mapping[str, str] | None = None
     ) -> UploadResult:
-        # As `one` does, in a tenth of its time: of small files there are many.
+        # As `one` does, without a generator for each: of small files there are many.
         give_back = await self._requests.take()
         try:
             return await self._operations.write(object_name, data, headers=headers)

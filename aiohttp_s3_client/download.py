@@ -204,7 +204,7 @@ class _Transfer:
         return self._info()
 
     async def _small(self, answer: _Answer | None) -> bytearray:
-        """Gather a small object in memory: to write it in one go takes one thread, and not one for each step."""
+        """Gather a small object in memory: it is then written by one call, and not by one for each step."""
         content = MemoryTarget()
         if answer is not None:
             self._reporter.expect(answer.source.size, 1)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aiohttp_s3_client.body import Buffer, StreamPayload
     from aiohttp_s3_client.config import Timeouts
 
-__all__ = ("Disconnected", "Sender", "open_session", "sender_through")
+__all__ = ("NOT_SENT", "Disconnected", "Sender", "open_session", "sender_through")
 
 # S3 closes a connection that was idle for about 20 s: ours are given up well before, so that none breaks while sending.
 _KEEPALIVE: Final = 12.0
@@ -28,14 +28,15 @@ _NO_CONTENT_TYPE: Final = ("Content-Type",)
 _METHODS_WITH_CONTENT_TYPE: Final = frozenset({"PATCH", "POST", "PUT"})
 
 
-_NEVER_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+# Of a request that fails so, the store has seen nothing.
+NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
 async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     """Keep aiohttp from sending again by itself, as a middleware, in a session that the caller made."""
     try:
         return await handler(request)
-    except _NEVER_SENT:
+    except NOT_SENT:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise Disconnected from error

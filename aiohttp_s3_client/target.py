@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from aiohttp_s3_client.files import refuse_unless_file
 from aiohttp_s3_client.journal import Journal, JournalEntry
 from aiohttp_s3_client.threads import BlockingCalls, in_thread
 
@@ -304,10 +305,7 @@ def _file_behind(path: str) -> tuple[str, int | None]:
             status = os.stat(path)
     except FileNotFoundError:
         return path, None
-    if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "not a regular file: open it, and give the file object", path)
+    refuse_unless_file(status, path)
     return path, stat.S_IMODE(status.st_mode)
 
 

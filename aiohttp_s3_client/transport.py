@@ -18,7 +18,7 @@ from aiohttp_s3_client import errors
 from aiohttp_s3_client.body import EMPTY_BODY, Body, StreamPayload
 from aiohttp_s3_client.endpoint import DEFAULT_REGION
 from aiohttp_s3_client.models import ErrorDocument
-from aiohttp_s3_client.session import Disconnected, open_session, sender_through
+from aiohttp_s3_client.session import NOT_SENT, Disconnected, open_session, sender_through
 from aiohttp_s3_client.sigv4 import sign_headers
 from aiohttp_s3_client.xml import parse_error
 
@@ -42,7 +42,6 @@ _NO_HEADERS: Final = CIMultiDictProxy(CIMultiDict[str]())
 # Never signed, since intermediaries rewrite them. A store, or a proxy, must not pack what is read as it was stored.
 _DEFAULT_HEADERS: Final = {"User-Agent": "aiohttp-s3-client", "Accept-Encoding": "identity"}
 _NETWORK_ERRORS: Final = (aiohttp.ClientError, TimeoutError)
-_NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 _SUCCESS: Final = range(200, 300)
 _ERRORS: Final = range(400, 600)
@@ -403,7 +402,7 @@ def _connection_error(what: str, cause: BaseException | None) -> errors.S3Connec
     """Give our own error for one of aiohttp's: here they cross the border."""
     error_class = errors.S3TimeoutError if isinstance(cause, TimeoutError) else errors.S3ConnectionError
     failure = error_class(f"{what}: {str(cause) or type(cause).__name__}")
-    failure.sent = not isinstance(cause, _NOT_SENT)
+    failure.sent = not isinstance(cause, NOT_SENT)
     return failure
 
 
